@@ -1,0 +1,37 @@
+"""Carbon-aware scheduling for Apache Airflow: run when and where the grid is cleanest."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from airflow_carbon.core.window import best_window
+    from airflow_carbon.operators.emissions import EmissionsOperator
+    from airflow_carbon.operators.region import ChooseRegionOperator
+    from airflow_carbon.sensors.window import CarbonAwareSensor
+
+__all__ = [
+    "CarbonAwareSensor",
+    "ChooseRegionOperator",
+    "EmissionsOperator",
+    "__version__",
+    "best_window",
+]
+
+_HOMES: Final = {
+    "CarbonAwareSensor": "airflow_carbon.sensors.window",
+    "ChooseRegionOperator": "airflow_carbon.operators.region",
+    "EmissionsOperator": "airflow_carbon.operators.emissions",
+    "best_window": "airflow_carbon.core.window",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for (PEP 562): DAG files stay cheap to parse."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

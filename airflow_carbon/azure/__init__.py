@@ -1,0 +1,1 @@
+"""Ring 2: Azure, by azure-identity and azure-mgmt-resource alone."""

@@ -1,0 +1,64 @@
+"""Where to run: region and window together, by what the job would emit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_carbon.core.errors import ForecastCoverageError
+from airflow_carbon.core.units import GramsPerKWh
+from airflow_carbon.core.window import Window, best_window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_carbon.core.flexibility import Flexibility
+    from airflow_carbon.core.intensity import Forecast
+    from airflow_carbon.core.region import Region
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """A region and the window to run in there.
+
+    ``g_per_it_kwh`` is what a kWh of the job itself emits there, the data centre's
+    overhead included [gCO2eq/kWh].
+    """
+
+    region: Region
+    window: Window
+    forecast: Forecast
+    g_per_it_kwh: GramsPerKWh
+
+
+def rank(
+    regions: Mapping[Region, Forecast | None], flex: Flexibility
+) -> tuple[list[Placement], dict[Region, str]]:
+    """Return placements by rising emissions, and why the other regions are left out.
+
+    A tie goes to the earlier start, then to the name.
+
+    Raises:
+        ValueError: the forecasts are of different signals or factor types.
+    """
+    kinds = {(f.series.signal, f.series.factor_type) for f in regions.values() if f}
+    if len(kinds) > 1:
+        message = f"average and marginal, lifecycle and direct don't compare: {sorted(kinds)}"
+        raise ValueError(message)
+    placements: list[Placement] = []
+    left_out: dict[Region, str] = {}
+    for region, forecast in regions.items():
+        if forecast is None:
+            left_out[region] = f"no source knows the intensity of {region.zone}"
+            continue
+        try:
+            window = best_window(forecast.series, flex)
+        except ForecastCoverageError as exc:
+            left_out[region] = str(exc)
+            continue
+        grams = GramsPerKWh(window.mean_g_per_kwh * region.pue_or_default)
+        placements.append(
+            Placement(region=region, window=window, forecast=forecast, g_per_it_kwh=grams)
+        )
+    placements.sort(key=lambda p: (round(p.g_per_it_kwh, 6), p.window.start, p.region.name))
+    return placements, left_out

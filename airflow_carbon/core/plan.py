@@ -1,0 +1,177 @@
+"""What was decided, as people read it and as XCom carries it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_carbon.core.window import Reason, StartNow, WaitUntil
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_carbon.core.flexibility import Flexibility
+    from airflow_carbon.core.intensity import Forecast, Survey
+    from airflow_carbon.core.units import GramsPerKWh
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a job runs: a grid zone, and the cloud region in it where there is one."""
+
+    zone: str
+    region: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.region} ({self.zone})" if self.region else self.zone
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """The outcome of a wait.
+
+    ``at_once_g_per_kwh`` is the intensity had the job run when it first could; None where
+    no source can say. Intensities are means over the job's length [gCO2eq/kWh].
+    """
+
+    place: Place
+    flex: Flexibility
+    start: datetime
+    mean_g_per_kwh: GramsPerKWh | None
+    at_once_g_per_kwh: GramsPerKWh | None
+    forecast: Forecast | None
+    reason: Reason
+
+    @classmethod
+    def of(  # noqa: PLR0913 - the facts of one decision
+        cls,
+        answer: StartNow,
+        *,
+        place: Place,
+        flex: Flexibility,
+        now: datetime,
+        forecast: Forecast | None,
+        at_once_g_per_kwh: GramsPerKWh | None,
+    ) -> Plan:
+        """Build from the policy's answer."""
+        return cls(
+            place=place,
+            flex=flex,
+            start=now,
+            mean_g_per_kwh=answer.window.mean_g_per_kwh if answer.window else None,
+            at_once_g_per_kwh=at_once_g_per_kwh,
+            forecast=forecast,
+            reason=answer.because,
+        )
+
+    @property
+    def difference_percent(self) -> float | None:
+        """Expected difference against running at once [%]; negative is cleaner."""
+        if self.mean_g_per_kwh is None or not self.at_once_g_per_kwh:
+            return None
+        return 100 * (self.mean_g_per_kwh / self.at_once_g_per_kwh - 1)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for XCom: strings in ISO 8601 (UTC) and numbers."""
+        forecast = self.forecast
+        return {
+            "zone": self.place.zone,
+            "region": self.place.region,
+            "start": self.start.isoformat(),
+            "end": (self.start + self.flex.duration).isoformat(),
+            "mean_g_per_kwh": _rounded(self.mean_g_per_kwh),
+            "at_once_g_per_kwh": _rounded(self.at_once_g_per_kwh),
+            "difference_percent": _rounded(self.difference_percent),
+            "submitted_at": self.flex.earliest.isoformat(),
+            "deadline": self.flex.deadline.isoformat(),
+            "source": forecast.source if forecast else None,
+            "issued_at": forecast.issued_at.isoformat() if forecast else None,
+            "quality": forecast.quality.value if forecast else None,
+            "signal": forecast.series.signal.value if forecast else None,
+            "reason": self.reason.value,
+        }
+
+    def sentence(self) -> str:
+        """Say what was chosen, what running at once would have been, and from which forecast."""
+        text = f"{self.place}: starts now, {_WHY[self.reason]}"
+        if self.mean_g_per_kwh is not None:
+            text += f"; expects {self.mean_g_per_kwh:.0f} g/kWh to {clock_text(self.end)}"
+        if self.difference_percent is not None and self.at_once_g_per_kwh is not None:
+            share = _percent(self.difference_percent)
+            text += f", {share} than the {self.at_once_g_per_kwh:.0f} of running at once"
+        return f"{text}; {_origin(self.forecast)}"
+
+    @property
+    def end(self) -> datetime:
+        """When the job is expected to have ended."""
+        return self.start + self.flex.duration
+
+
+def at_once(
+    survey: Survey | None, forecast: Forecast | None, flex: Flexibility
+) -> GramsPerKWh | None:
+    """Return the intensity of running when the job first could [g/kWh].
+
+    None where it is not known from the plan's own source, by the same signal and factors:
+    a comparison across sources would compare methods.
+    """
+    begin, end = flex.earliest, flex.earliest + flex.duration
+    if survey is None or forecast is None or survey.source != forecast.source:
+        return None
+    ours, theirs = forecast.series, survey.series
+    if (ours.signal, ours.factor_type) != (theirs.signal, theirs.factor_type):
+        return None
+    return theirs.mean(begin, end) if theirs.covers(begin, end) else None
+
+
+_WHY = {
+    Reason.CLEAN: "its cleanest window begins",
+    Reason.DEADLINE: "its latest start has come",
+    Reason.NO_DATA: "because no source can say when it would be cleaner",
+}
+
+
+def wait_sentence(
+    answer: WaitUntil, *, place: Place, flex: Flexibility, now: datetime, forecast: Forecast | None
+) -> str:
+    """Say what a wait is for, what running now would be instead, and from which forecast."""
+    window = answer.window
+    if window is None:
+        return f"{place}: waits to {clock_text(answer.at)}, its earliest start; {_origin(forecast)}"
+    text = (
+        f"{place}: waits to {clock_text(window.start)} for {window.mean_g_per_kwh:.0f} g/kWh "
+        f"to {clock_text(window.end)}"
+    )
+    at_once = _at(forecast, flex, now)
+    if at_once:
+        share = _percent(100 * (window.mean_g_per_kwh / at_once - 1))
+        text += f", {share} than the {at_once:.0f} of running now"
+    return f"{text}; {_origin(forecast)}; starts by {clock_text(flex.latest_start)} come what may"
+
+
+def _at(forecast: Forecast | None, flex: Flexibility, now: datetime) -> float | None:
+    begin = max(now, flex.earliest)
+    end = begin + flex.duration
+    if forecast is None or not forecast.series.covers(begin, end):
+        return None
+    return forecast.series.mean(begin, end)
+
+
+def _percent(difference: float) -> str:
+    return f"{abs(difference):.0f} % {'less' if difference <= 0 else 'more'}"
+
+
+def _origin(forecast: Forecast | None) -> str:
+    if forecast is None:
+        return "no forecast"
+    issued = clock_text(forecast.issued_at)
+    return f"forecast of {forecast.source} ({forecast.quality}), issued {issued}"
+
+
+def clock_text(at: datetime) -> str:
+    """Return an instant as people read it, with seconds where there are any."""
+    return f"{at:%F %H:%M:%SZ}" if at.second else f"{at:%F %H:%MZ}"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

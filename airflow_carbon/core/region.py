@@ -1,0 +1,37 @@
+"""A cloud region, as the core sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from airflow_carbon.core.units import RegionName, ZoneKey
+
+DEFAULT_PUE: Final = 1.18
+"""Power usage effectiveness where a region has no published figure: Microsoft's fleet-wide
+design value of 2022 ("How Microsoft measures datacenter water and energy use", 2022-04-22)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Region:
+    """A cloud region: the grid zone that it stands in, and its data centres' overhead.
+
+    ``pue`` is power usage effectiveness (ISO/IEC 30134-2); None where nobody published one.
+    ``restricted`` regions are for customers who need a second region in the same country.
+    """
+
+    name: RegionName
+    zone: ZoneKey
+    geography: str
+    geography_group: str
+    country: str
+    latitude: float
+    longitude: float
+    pue: float | None
+    restricted: bool = False
+
+    @property
+    def pue_or_default(self) -> float:
+        """The published PUE, else :data:`DEFAULT_PUE`."""
+        return DEFAULT_PUE if self.pue is None else self.pue

@@ -1,0 +1,159 @@
+"""The connection of type ``carbon``, opened: questions about intensity, in both colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from airflow_carbon import clock
+from airflow_carbon.core.errors import CarbonError, UnknownConnectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from datetime import datetime
+
+    from airflow_carbon.core.flexibility import Flexibility
+    from airflow_carbon.core.intensity import Forecast, IntensitySeries, Survey
+    from airflow_carbon.core.units import ZoneKey
+    from airflow_carbon.services.calls import Call
+    from airflow_carbon.services.registry import Options
+
+DEFAULT_CONN_ID: Final = "carbon_default"
+
+
+class CarbonHook(BaseHook):
+    """Asks the sources of a connection for carbon intensity.
+
+    Without a connection ``carbon_default`` the embedded defaults serve: typical days of
+    every grid zone that an Azure region stands in, with no key and no network.
+
+    The connection is read once in a hook's life, so that a wait goes on while Airflow's
+    API server is away.
+
+    :param carbon_conn_id: the Airflow connection, of type ``carbon``.
+    """
+
+    conn_name_attr = "carbon_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = "carbon"
+    hook_name = "Carbon intensity"
+
+    def __init__(self, carbon_conn_id: str = DEFAULT_CONN_ID) -> None:
+        super().__init__()
+        self.carbon_conn_id = carbon_conn_id
+        self._options: Options | None = None
+
+    def options(self) -> Options:
+        """Read the connection.
+
+        Raises:
+            UnknownConnectionError: a connection that is not there, the default excepted.
+            InputError: a field whose text can't be read.
+        """
+        from airflow_carbon.services.registry import Options
+
+        if self._options is None:
+            try:
+                connection = self.get_connection(self.carbon_conn_id)
+            except AirflowNotFoundException as exc:
+                self._options = self._embedded(exc)
+            else:
+                self._options = Options.parse(connection.extra_dejson)
+        return self._options
+
+    async def aoptions(self) -> Options:
+        """Read the connection, from an event loop; raises as :meth:`options` does."""
+        from airflow_carbon.services.registry import Options
+
+        if self._options is None:
+            try:
+                connection = await self.aget_connection(self.carbon_conn_id)
+            except AirflowNotFoundException as exc:
+                self._options = self._embedded(exc)
+            else:
+                self._options = Options.parse(connection.extra_dejson)
+        return self._options
+
+    def forecast(
+        self, zone: ZoneKey, flex: Flexibility, *, strict: bool = False
+    ) -> Forecast | None:
+        """Climb the ladder for a forecast that covers a job; None when every rung fails.
+
+        Raises:
+            InputError: a connection that can't be; with ``strict`` a broken file or a zone
+                that no source knows, too.
+        """
+        from airflow_carbon.services.calls import drive
+
+        return drive(self._climb(self.options(), zone, flex, strict=strict))
+
+    async def aforecast(
+        self, zone: ZoneKey, flex: Flexibility, *, strict: bool = False
+    ) -> Forecast | None:
+        """Climb the ladder from an event loop; raises as :meth:`forecast` does."""
+        from airflow_carbon.services.calls import adrive
+
+        return await adrive(self._climb(await self.aoptions(), zone, flex, strict=strict))
+
+    def survey(self, zone: ZoneKey, begin: datetime, end: datetime) -> Survey | None:
+        """Ask for the intensity over a span: actuals to now, a forecast beyond.
+
+        None where no source knows the whole span.
+        """
+        from airflow_carbon.services.calls import drive
+
+        return drive(_survey(self.options(), zone, begin, end))
+
+    async def asurvey(self, zone: ZoneKey, begin: datetime, end: datetime) -> Survey | None:
+        """Ask for the intensity over a span, from an event loop."""
+        from airflow_carbon.services.calls import adrive
+
+        return await adrive(_survey(await self.aoptions(), zone, begin, end))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask each source what works, for the form's *Test* button."""
+        from airflow_carbon.azure.regions import region
+        from airflow_carbon.services.calls import send
+
+        try:
+            options = self.options()
+            if options.default_region:
+                region(options.default_region)
+            return True, "; ".join(send(source.check()) for source in options.open())
+        except CarbonError as exc:
+            return False, str(exc)
+
+    def _climb(
+        self, options: Options, zone: ZoneKey, flex: Flexibility, *, strict: bool
+    ) -> Generator[Call[Forecast], Forecast, Forecast | None]:
+        from airflow_carbon.services.ladder import LAST_ISSUES, climb
+
+        now = clock.now()
+        begin = max(now, flex.earliest)
+        return climb(
+            options.open(),
+            zone,
+            now=begin,
+            until=max(flex.deadline, begin + flex.duration),
+            need=begin + flex.duration,
+            last=LAST_ISSUES,
+            on_failure=lambda exc: self.log.warning("the next source is asked: %s", exc),
+            strict=strict,
+        )
+
+    def _embedded(self, missing: Exception) -> Options:
+        from airflow_carbon.services.registry import Options
+
+        if self.carbon_conn_id != DEFAULT_CONN_ID:
+            raise UnknownConnectionError(self.carbon_conn_id, "carbon") from missing
+        return Options()
+
+
+def _survey(
+    options: Options, zone: ZoneKey, begin: datetime, end: datetime
+) -> Generator[Call[IntensitySeries] | Call[Forecast], IntensitySeries | Forecast, Survey | None]:
+    from airflow_carbon.services.ladder import survey
+
+    return survey(options.open(), zone, begin=begin, end=end, now=clock.now())

@@ -1,0 +1,85 @@
+"""One run as the ledger holds it, and the intervals that it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunKey:
+    """One try of one Airflow task; ``map_index`` is -1 for a task that is not mapped."""
+
+    dag_id: str
+    task_id: str
+    run_id: str
+    map_index: int = -1
+    try_number: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """The ledger's row: what one try used and emitted, and what it is compared with.
+
+    Energy in J, emissions in gCO2eq, intensities in gCO2eq/kWh, ``coverage`` from 0 to 1.
+    Instants are aware. None is *unknown*, never 0.
+    """
+
+    key: RunKey
+    submitted_at: datetime
+    planned_start: datetime | None = None
+    started_at: datetime
+    ended_at: datetime
+    return_code: int | None = None
+    region: str | None = None
+    zone: str
+    device_names: str
+    energy_j: float
+    energy_gpu_j: float | None = None
+    energy_cpu_j: float | None = None
+    energy_method: str
+    coverage: float
+    pue: float
+    pue_source: str
+    emissions_g: float
+    emissions_low_g: float
+    emissions_high_g: float
+    intensity_mean_g_per_kwh: float | None = None
+    intensity_source: str
+    intensity_quality: str
+    intensity_signal: str
+    intensity_factor_type: str
+    baseline_region: str | None = None
+    baseline_zone: str | None = None
+    baseline_pue: float | None = None
+    baseline_g: float | None = None
+    delta_g: float | None = None
+    """Emissions minus the baseline's, signed: negative where the run emitted less [gCO2eq]."""
+    delta_percent: float | None = None
+    baseline_method: str
+    planned_g_per_kwh: float | None = None
+    """What the plan promised [gCO2eq/kWh]."""
+    at_once_g_per_kwh: float | None = None
+    """What the plan expected of running at once [gCO2eq/kWh]."""
+    plan_source: str | None = None
+    plan_issued_at: datetime | None = None
+    plan_quality: str | None = None
+    plan_reason: str | None = None
+    computed_at: datetime
+    package_version: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IntervalRow:
+    """Energy of one device in ``[begins_at, ends_at)``; ``joules`` is None where it is missing."""
+
+    device: str
+    begins_at: datetime
+    ends_at: datetime
+    joules: float | None = None
+    quality: str
+    intensity_g_per_kwh: float | None = None
+    emissions_g: float | None = None

@@ -1,0 +1,164 @@
+"""The log of a measurement, format 1: one JSON object a line, appended and never changed.
+
+::
+
+    {"type":"segment","v":1,"seg":"5f0c9a1e","t":..,"run":{..},"host":..,"boot_id":..,
+     "agent":..,"interval_s":1.0,"command":"python",
+     "devices":[{"id":"GPU-..","kind":"gpu","name":"NVIDIA H200","method":"counter"}, ..],
+     "raw_mj":{"GPU-..":81012345}}
+    {"type":"interval","seg":"5f0c9a1e","t0":..,"t1":..,"j":{"GPU-..":412.3,"cpu":3.1},
+     "q":{"GPU-..":"counter","cpu":"model"},"raw_mj":{"GPU-..":81234567}}
+    {"type":"end","seg":"5f0c9a1e","t":..,"rc":0}
+
+A *segment* is one run of the agent; another run with the same file appends another. Times
+are Unix seconds. Intervals are half-open and contiguous from the segment's ``t`` on; the
+last ends with the command. ``j`` is in joules, and null where ``q`` is ``missing``: what was
+not read is unknown, never 0 J. ``raw_mj`` is the hardware's own counter [mJ] at the end of
+the interval; in a segment's line, at its begin. A device's ``method`` is ``counter``,
+``power``, ``model``, or ``missing`` where it can't be measured at all. ``run`` names the
+Airflow run as far as it is known, ``command`` the program without its arguments, which may
+hold secrets.
+
+**A gap.** While a counter can't be read, its intervals are missing. When it answers again,
+the next interval's ``j`` is all that it has counted since its last good reading, and
+``since`` ({"GPU-..": Unix seconds}) says when that was: this energy takes the place of the
+device's missing intervals from then on. The sum of ``j`` is so the last counter less the
+first, and nothing is counted twice. A counter that went backwards was reset: its interval is
+missing, and counting starts anew.
+
+A line that is not JSON was torn by a kill or by a full disk; a reader passes over it, and a
+writer starts a fresh line after it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+VERSION = 1
+COUNTER, POWER, MODEL, MISSING = "counter", "power", "model", "missing"
+
+_NOTHING_TO_CONFIRM = {errno.EINVAL, errno.ENOTSUP, errno.EROFS}  # a pipe, a device
+
+
+@dataclass(frozen=True)
+class Device:
+    """What draws energy; ``kind`` is ``gpu`` or ``cpu``, ``method`` how its joules are had."""
+
+    id: str
+    kind: str
+    name: str
+    method: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One run of the agent begins."""
+
+    seg: str
+    t: float
+    run: Mapping[str, str | int]
+    host: str
+    boot_id: str
+    agent: str
+    interval_s: float
+    command: str
+    devices: tuple[Device, ...]
+    raw_mj: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What each device drew over ``[t0, t1)``."""
+
+    t0: float
+    t1: float
+    j: Mapping[str, float | None]
+    q: Mapping[str, str]
+    raw_mj: Mapping[str, int] = field(default_factory=dict)
+    since: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class End:
+    """The command ended, and with which code."""
+
+    t: float
+    rc: int
+
+
+def encode_segment(segment: Segment) -> bytes:
+    """Return the first line of a segment."""
+    return _line({"type": "segment", "v": VERSION, **asdict(segment)})
+
+
+def encode_interval(seg: str, interval: Interval) -> bytes:
+    """Return the line of an interval; ``since`` is there only after a gap."""
+    fields = asdict(interval)
+    if not interval.since:
+        del fields["since"]
+    return _line({"type": "interval", "seg": seg, **fields})
+
+
+def encode_end(seg: str, end: End) -> bytes:
+    """Return the last line of a segment."""
+    return _line({"type": "end", "seg": seg, **asdict(end)})
+
+
+def _line(fields: Mapping[str, object]) -> bytes:
+    return json.dumps(fields, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+class LogFile:
+    """An append-only file of whole lines.
+
+    Raises:
+        OSError: it can't be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._torn = _ends_torn(path)
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    def append(self, line: bytes) -> None:
+        """Write a line.
+
+        Raises:
+            OSError: it was not written as a whole, and may be written again.
+        """
+        whole = b"\n" + line if self._torn else line
+        written = os.write(self._file, whole)
+        self._torn = written < len(whole)
+        if self._torn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def confirm(self) -> None:
+        """Return when the lines are on the disk.
+
+        Raises:
+            OSError: the disk does not confirm it; the lines may be there all the same.
+        """
+        try:
+            os.fsync(self._file)
+        except OSError as exc:
+            if exc.errno not in _NOTHING_TO_CONFIRM:
+                raise
+
+
+def _ends_torn(path: Path) -> bool:
+    """Say whether an earlier writer was stopped within a line."""
+    with suppress(OSError):
+        if path.is_file() and path.stat().st_size:
+            with path.open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                return file.read() != b"\n"
+    return False

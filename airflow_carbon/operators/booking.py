@@ -1,0 +1,185 @@
+"""From a measurement, its account and its plan to the ledger's rows and to XCom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_carbon import __version__, clock
+from airflow_carbon.core.flexibility import parse_instant
+from airflow_carbon.core.region import DEFAULT_PUE
+from airflow_carbon.core.units import EPOCH, to_kwh
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow.sdk import Context
+
+    from airflow_carbon.core.accounting import Account
+    from airflow_carbon.core.region import Region
+    from airflow_carbon.core.units import ZoneKey
+    from airflow_carbon.ledger.entry import Entry, IntervalRow, RunKey
+    from airflow_carbon.meters.reading import Measurement
+
+CPU: Final = "cpu"
+"""The device name of the modelled processor; every other device is a GPU."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """A place whose electricity is priced."""
+
+    zone: ZoneKey
+    region: Region | None
+
+    @property
+    def pue(self) -> float:
+        """The region's PUE, the default where there is none."""
+        return self.region.pue_or_default if self.region else DEFAULT_PUE
+
+    @property
+    def pue_source(self) -> str:
+        """Whether somebody published it."""
+        return "published" if self.region and self.region.pue is not None else "default"
+
+    @property
+    def name(self) -> str | None:
+        """The region's name."""
+        return str(self.region.name) if self.region else None
+
+
+def run_key(measured: Measurement, context: Context) -> RunKey:
+    """Return the key of the task that was measured; this task's where that is not known."""
+    from airflow_carbon.ledger.entry import RunKey
+
+    ti, run = context["ti"], measured.run
+    own = -1 if ti.map_index is None else ti.map_index
+    return RunKey(
+        dag_id=str(run.get("dag_id") or ti.dag_id),
+        task_id=str(run.get("task_id") or ti.task_id),
+        run_id=str(run.get("run_id") or ti.run_id),
+        map_index=int(run.get("map_index", own)),
+        try_number=int(run.get("try_number") or ti.try_number),
+    )
+
+
+def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
+    key: RunKey,
+    measured: Measurement,
+    account: Account,
+    *,
+    site: Site,
+    baseline: Site,
+    plan: Mapping[str, Any],
+    submitted: datetime,
+) -> Entry:
+    """Return the ledger's row."""
+    from airflow_carbon.ledger.entry import Entry
+
+    profile, run, actual = measured.profile, account.footprint, account.actual
+    begin, end = profile.span
+    against = account.difference
+    return Entry(
+        key=key,
+        submitted_at=submitted,
+        planned_start=_instant(plan.get("start")),
+        started_at=begin,
+        ended_at=end,
+        return_code=measured.return_code,
+        region=site.name,
+        zone=str(site.zone),
+        device_names=", ".join(dict.fromkeys(profile.devices)),
+        energy_j=profile.total,
+        energy_gpu_j=profile.joules_of(lambda device: device != CPU),
+        energy_cpu_j=profile.joules_of(lambda device: device == CPU),
+        energy_method=run.energy_method,
+        coverage=run.coverage,
+        pue=run.pue,
+        pue_source=site.pue_source,
+        emissions_g=run.emissions_g,
+        emissions_low_g=run.low_g,
+        emissions_high_g=run.high_g,
+        intensity_mean_g_per_kwh=run.mean_g_per_kwh,
+        intensity_source=actual.source,
+        intensity_quality=actual.quality.value,
+        intensity_signal=actual.series.signal.value,
+        intensity_factor_type=actual.series.factor_type.value,
+        baseline_region=baseline.name,
+        baseline_zone=str(baseline.zone),
+        baseline_pue=baseline.pue,
+        baseline_g=against.baseline_g if against else None,
+        delta_g=against.delta_g if against else None,
+        delta_percent=against.percent if against else None,
+        baseline_method=account.baseline_method,
+        planned_g_per_kwh=plan.get("mean_g_per_kwh"),
+        at_once_g_per_kwh=plan.get("at_once_g_per_kwh"),
+        plan_source=plan.get("source"),
+        plan_issued_at=_instant(plan.get("issued_at")),
+        plan_quality=plan.get("quality"),
+        plan_reason=plan.get("reason"),
+        computed_at=clock.now(),
+        package_version=__version__,
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return parse_instant("plan", text) if text else None
+
+
+def interval_rows(measured: Measurement, account: Account) -> list[IntervalRow]:
+    """Return the ledger's rows of the intervals."""
+    from airflow_carbon.ledger.entry import IntervalRow
+
+    profile, pue = measured.profile, account.footprint.pue
+    rows = zip(
+        profile.devices,
+        profile.begins.tolist(),
+        profile.ends.tolist(),
+        profile.joules.tolist(),
+        profile.qualities,
+        account.interval_g.tolist(),
+        strict=True,
+    )
+    return [
+        IntervalRow(
+            device=device,
+            begins_at=EPOCH + timedelta(seconds=begin),
+            ends_at=EPOCH + timedelta(seconds=end),
+            joules=_known(joules),
+            quality=quality.value,
+            intensity_g_per_kwh=_known(grams / to_kwh(joules) / pue) if joules > 0 else None,
+            emissions_g=_known(grams),
+        )
+        for device, begin, end, joules, quality, grams in rows
+    ]
+
+
+def _known(value: float) -> float | None:
+    return value if isfinite(value) else None
+
+
+def xcom_values(entry: Entry) -> dict[str, Any]:
+    """Return the footprint as XCom carries it."""
+    return {
+        "region": entry.region,
+        "zone": entry.zone,
+        "started_at": entry.started_at.isoformat(),
+        "ended_at": entry.ended_at.isoformat(),
+        "energy_kwh": to_kwh(entry.energy_j),
+        "energy_method": entry.energy_method,
+        "coverage": entry.coverage,
+        "pue": entry.pue,
+        "mean_g_per_kwh": entry.intensity_mean_g_per_kwh,
+        "intensity_source": entry.intensity_source,
+        "intensity_quality": entry.intensity_quality,
+        "emissions_g": entry.emissions_g,
+        "emissions_low_g": entry.emissions_low_g,
+        "emissions_high_g": entry.emissions_high_g,
+        "baseline_region": entry.baseline_region,
+        "baseline_g": entry.baseline_g,
+        "delta_g": entry.delta_g,
+        "delta_percent": entry.delta_percent,
+    }

@@ -1,0 +1,174 @@
+"""``EmissionsOperator``: from a measurement to a footprint, in XCom and in the ledger."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from airflow_carbon.azure.regions import region as region_by_name
+from airflow_carbon.core.errors import InvalidOptionError, ServiceUnavailableError
+from airflow_carbon.core.flexibility import parse_instant
+from airflow_carbon.core.units import ZoneKey
+from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
+from airflow_carbon.hooks.ledger import DEFAULT_CONN_ID as LEDGER_CONN_ID
+from airflow_carbon.hooks.ledger import LedgerHook
+from airflow_carbon.operators.booking import (
+    Site,
+    interval_rows,
+    ledger_entry,
+    run_key,
+    xcom_values,
+)
+from airflow_carbon.triggers.request import check_place, is_template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from airflow.sdk import Context
+
+    from airflow_carbon.core.accounting import Account
+    from airflow_carbon.meters.reading import Measurement
+
+
+class EmissionsOperator(BaseOperator):
+    """Prices measured energy with the intensity of its hours, and writes it to the ledger.
+
+    The XCom is the footprint: energy_kwh, emissions_g with emissions_low_g and
+    emissions_high_g, mean_g_per_kwh, pue, energy_method, coverage, intensity_source,
+    intensity_quality, and the difference against baseline (baseline_g, delta_g,
+    delta_percent; negative is cleaner; None where the baseline's intensity is not known).
+    The baseline is the same energy, begun when the job first could, in the default region.
+
+    :param measurement: what ``python -m airflow_carbon.measure --out`` wrote.
+    :param plan: the sensor's XCom: where the job ran, when it could have begun, and what
+        was promised; or
+    :param region: the Azure region that the job ran in, or
+    :param zone: its grid zone.
+    :param default_region: the Azure region of the baseline; without it the connection's,
+        without that the region that the job ran in.
+    :param carbon_conn_id: a connection of type ``carbon``.
+    :param ledger_conn_id: the ledger's connection.
+
+    Raises:
+        InputError: arguments that can't be.
+        MeasurementError: the measurement can't be read.
+        ServiceUnavailableError: no source knows the intensity of those hours (yet).
+        LedgerError: the row can't be written.
+    """
+
+    template_fields: Sequence[str] = (
+        "measurement",
+        "plan",
+        "region",
+        "zone",
+        "default_region",
+        "carbon_conn_id",
+        "ledger_conn_id",
+        "submitted",
+    )
+    ui_color = "#d5f0dc"
+
+    def __init__(  # noqa: PLR0913 - each is a word of the DAG author's
+        self,
+        *,
+        measurement: str,
+        plan: Mapping[str, Any] | None = None,
+        region: str | None = None,
+        zone: str | None = None,
+        default_region: str | None = None,
+        carbon_conn_id: str = DEFAULT_CONN_ID,
+        ledger_conn_id: str = LEDGER_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.measurement = measurement
+        self.plan = plan
+        self.region = region
+        self.zone = zone
+        self.default_region = default_region
+        self.carbon_conn_id = carbon_conn_id
+        self.ledger_conn_id = ledger_conn_id
+        self.submitted = "{{ dag_run.run_after.isoformat() }}"
+        if plan is None:
+            check_place(region, zone)
+        for name in (region, default_region):
+            if name is not None and not is_template(name):
+                region_by_name(name)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read, price, compare, write, return."""
+        from airflow_carbon.meters.reading import read_measurement
+
+        measured = read_measurement(Path(self.measurement))
+        hook = CarbonHook(self.carbon_conn_id)
+        plan = _checked(self.plan)
+        site = self._site(plan)
+        baseline = self._baseline_site(hook, site)
+        submitted = parse_instant("submitted", plan.get("submitted_at", self.submitted))
+        account = _account(hook, measured, site, baseline, submitted)
+        entry = ledger_entry(
+            run_key(measured, context),
+            measured,
+            account,
+            site=site,
+            baseline=baseline,
+            plan=plan,
+            submitted=submitted,
+        )
+        with LedgerHook(self.ledger_conn_id).ledger() as ledger:
+            ledger.write(entry, interval_rows(measured, account))
+        self.log.info(account.sentence(site.name or site.zone, baseline.name or baseline.zone))
+        return xcom_values(entry)
+
+    def _site(self, plan: Mapping[str, Any]) -> Site:
+        name = self.region or plan.get("region")
+        if name:
+            found = region_by_name(name)
+            return Site(zone=found.zone, region=found)
+        return Site(zone=ZoneKey(str(self.zone or plan["zone"])), region=None)
+
+    def _baseline_site(self, hook: CarbonHook, site: Site) -> Site:
+        name = self.default_region or hook.options().default_region
+        if not name:
+            return site
+        found = region_by_name(name)
+        return Site(zone=found.zone, region=found)
+
+
+def _checked(plan: object) -> Mapping[str, Any]:
+    if plan is None:
+        return {}
+    if isinstance(plan, str):  # the sensor's fallback: JSON text
+        with suppress(ValueError):
+            plan = json.loads(plan)
+    if not isinstance(plan, dict) or "zone" not in plan:
+        remedy = "give the sensor's XCom, plan=wait.output, or region= instead"
+        raise InvalidOptionError("plan", plan, remedy)
+    return plan
+
+
+def _account(
+    hook: CarbonHook, measured: Measurement, site: Site, baseline: Site, submitted: datetime
+) -> Account:
+    from airflow_carbon.core.accounting import account
+
+    profile = measured.profile
+    begin, end = profile.span
+    actual = hook.survey(site.zone, begin, end)
+    if actual is None:
+        cause = f"nothing on {site.zone} from {begin:%F %H:%MZ} to {end:%F %H:%MZ}"
+        raise ServiceUnavailableError("every source", cause)
+    otherwise = hook.survey(baseline.zone, submitted, submitted + (end - begin))
+    return account(
+        profile,
+        actual,
+        pue=site.pue,
+        baseline=otherwise,
+        baseline_pue=baseline.pue,
+        submitted=submitted,
+    )

@@ -1,0 +1,153 @@
+"""``ChooseRegionOperator``: the region and the window in which a job emits least."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import BaseOperator
+
+from airflow_carbon.azure.regions import region as region_by_name
+from airflow_carbon.azure.regions import select
+from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
+from airflow_carbon.triggers.request import check_times, is_template, read_flexibility
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from airflow.sdk import Context
+
+    from airflow_carbon.core.flexibility import Flexibility
+    from airflow_carbon.core.intensity import Forecast
+    from airflow_carbon.core.placement import Placement
+    from airflow_carbon.core.region import Region
+
+SHOWN: Final = 5
+"""How many placements the XCom and the log show."""
+
+
+class ChooseRegionOperator(BaseOperator):
+    """Picks, among the allowed regions, the one and the window of lowest emissions.
+
+    The overhead of each region's data centres (PUE) counts. The XCom is a dictionary, and
+    key by key (``choose.output["region"]``): region, zone, start, end, mean_g_per_kwh, pue,
+    g_per_it_kwh (what a kWh of the job emits there, overhead included), source, issued_at,
+    quality, ranking (the first five), left_out (region: why). It feeds
+    ``CarbonAwareSensor(region=choose.output["region"])``.
+
+    :param regions: names, geographies, countries, or ``all``; a list, or text with commas.
+    :param duration: how long the job takes, as for the sensor; so are ``deadline``,
+        ``max_delay``, ``earliest`` and ``carbon_conn_id``.
+
+    Raises:
+        InputError: at DAG parse where the mistake is visible there.
+    """
+
+    template_fields: Sequence[str] = (
+        "regions",
+        "duration",
+        "deadline",
+        "max_delay",
+        "earliest",
+        "carbon_conn_id",
+        "submitted",
+    )
+    ui_color = "#d5f0dc"
+
+    def __init__(  # noqa: PLR0913 - each is a word of the DAG author's
+        self,
+        *,
+        regions: str | Sequence[str] = "all",
+        duration: timedelta | str,
+        deadline: datetime | str | None = None,
+        max_delay: timedelta | str | None = None,
+        earliest: datetime | str | None = None,
+        carbon_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(**kwargs)
+        self.regions = regions
+        self.duration = duration
+        self.deadline = deadline
+        self.max_delay = max_delay
+        self.earliest = earliest
+        self.carbon_conn_id = carbon_conn_id
+        self.submitted = "{{ dag_run.run_after.isoformat() }}"
+        check_times(self)
+        if not is_template(regions) and not any(map(is_template, regions)):
+            select(regions)
+
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+        """Ask for each region's forecast, rank, and return the best."""
+        from airflow_carbon.core.placement import rank
+
+        flex = read_flexibility(self)
+        allowed = select(self.regions)
+        hook = CarbonHook(self.carbon_conn_id)
+        placements, left_out = rank(_forecasts(hook, allowed, flex), flex)
+        for region, why in left_out.items():
+            self.log.info("%s is left out: %s", region.name, why)
+        if not placements:
+            default = hook.options().default_region
+            fallback = region_by_name(default) if default else allowed[0]
+            self.log.warning("no source knows any region: %s it is, unranked", fallback.name)
+            return _unranked(fallback, left_out)
+        for place in placements[:SHOWN]:
+            self.log.info(_line(place))
+        return _chosen(placements, left_out)
+
+
+def _forecasts(
+    hook: CarbonHook, regions: list[Region], flex: Flexibility
+) -> dict[Region, Forecast | None]:
+    """Ask once for each grid zone, however many regions stand in it."""
+    zones = {region.zone for region in regions}
+    known = {zone: hook.forecast(zone, flex, strict=True) for zone in sorted(zones)}
+    return {region: known[region.zone] for region in regions}
+
+
+def _line(place: Placement) -> str:
+    from airflow_carbon.core.plan import clock_text
+
+    window = place.window
+    return (
+        f"{place.region.name} ({place.region.zone}): {place.g_per_it_kwh:.0f} g per kWh of the job "
+        f"from {clock_text(window.start)} to {clock_text(window.end)} "
+        f"({window.mean_g_per_kwh:.0f} g/kWh x PUE {place.region.pue_or_default:g}); "
+        f"forecast of {place.forecast.source} ({place.forecast.quality})"
+    )
+
+
+def _values(place: Placement) -> dict[str, Any]:
+    return {
+        "region": str(place.region.name),
+        "zone": str(place.region.zone),
+        "start": place.window.start.isoformat(),
+        "end": place.window.end.isoformat(),
+        "mean_g_per_kwh": round(place.window.mean_g_per_kwh, 3),
+        "pue": place.region.pue_or_default,
+        "g_per_it_kwh": round(place.g_per_it_kwh, 3),
+    }
+
+
+def _chosen(placements: list[Placement], left_out: dict[Region, str]) -> dict[str, Any]:
+    best = placements[0]
+    return {
+        **_values(best),
+        "pue_published": best.region.pue is not None,
+        "source": best.forecast.source,
+        "issued_at": best.forecast.issued_at.isoformat(),
+        "quality": best.forecast.quality.value,
+        "ranking": [_values(place) for place in placements[:SHOWN]],
+        "left_out": {str(region.name): why for region, why in left_out.items()},
+    }
+
+
+def _unranked(region: Region, left_out: dict[Region, str]) -> dict[str, Any]:
+    return {
+        "region": str(region.name),
+        "zone": str(region.zone),
+        "ranking": [],
+        "left_out": {str(one.name): why for one, why in left_out.items()},
+    }

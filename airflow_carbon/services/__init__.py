@@ -1,0 +1,1 @@
+"""Ring 2: sources of carbon intensity, each behind the same contract."""

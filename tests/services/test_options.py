@@ -1,0 +1,49 @@
+"""From the text of a form to sources."""
+
+from pathlib import Path
+
+import pytest
+
+from airflow_carbon.core.errors import InputError, InvalidOptionError
+from airflow_carbon.services.registry import Options
+
+
+def names(extra):
+    return [source.name for source in Options.parse(extra).open()]
+
+
+def test_an_empty_form_gives_typical_days():
+    assert names({}) == ["typical"]
+    assert names({"sources": "", "replay_file": "", "replay_speed": None}) == ["typical"]
+
+
+def test_a_file_alone_is_replayed_with_typical_days_below():
+    assert names({"replay_file": "/data/week.csv"}) == ["replay:week.csv", "typical"]
+
+
+def test_the_order_is_that_of_the_form():
+    assert names({"sources": "typical, replay"}) == ["typical", "replay:typical"]
+
+
+def test_a_file_in_the_home_folder_is_found():
+    assert Options.parse({"replay_file": "~/x.csv"}).replay_file == Path.home() / "x.csv"
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ({"sources": "watttyme"}, "sources='watttyme'.*there are typical, replay"),
+        ({"sources": ","}, "name one or more of typical, replay"),
+        ({"replay_speed": "fast"}, "replay_speed='fast'"),
+        ({"sources": "replay", "replay_speed": "0"}, "a positive number"),
+        ({"replay_starts_at": "2026-01-01"}, "replay_starts_at="),
+    ],
+)
+def test_a_field_that_can_not_be_is_named_with_the_remedy(extra, says):
+    with pytest.raises(InputError, match=says):
+        names(extra)
+
+
+def test_a_name_that_is_no_source_is_an_option_error():
+    with pytest.raises(InvalidOptionError):
+        names({"sources": "nobody"})

@@ -1,0 +1,66 @@
+"""Parsing a DAG stays cheap: a provider that costs a second of pandas there is not used twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import airflow_carbon
+
+HEAVY = ("pandas", "numpy", "httpx", "azure", "sqlalchemy", "pynvml")
+ROOT = Path(airflow_carbon.__file__).parent
+SHELL = sorted(
+    f"airflow_carbon.{path.relative_to(ROOT).with_suffix('').as_posix().replace('/', '.')}"
+    for room in ("hooks", "triggers", "sensors", "operators")
+    for path in (ROOT / room).glob("*.py")
+)
+
+LOOK = """
+import sys
+import airflow.sdk
+had = set(sys.modules)
+{what}
+new = {{name.partition(".")[0] for name in set(sys.modules) - had}}
+print(",".join(sorted(new & {heavy})))
+"""
+
+
+def loaded_by(what: str) -> str:
+    code = LOOK.format(what=what, heavy=set(HEAVY))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
+
+
+def test_no_shell_module_loads_anything_heavy():
+    assert len(SHELL) > 8
+    assert loaded_by("\n".join(f"import {name}" for name in SHELL)) == ""
+
+
+def test_the_public_names_load_nothing_heavy():
+    names = "CarbonAwareSensor, ChooseRegionOperator, EmissionsOperator"
+    assert loaded_by(f"import airflow_carbon; from airflow_carbon import {names}") == ""
+
+
+@pytest.mark.parametrize("dag", ["carbon_demo", "nightly_retraining"])
+def test_parsing_a_dag_loads_nothing_heavy(dag):
+    file = ROOT.parent / "dags" / f"{dag}.py"
+    assert loaded_by(f"import runpy; runpy.run_path({str(file)!r})") == ""
+
+
+def test_the_provider_info_loads_nothing_heavy():
+    assert loaded_by("import airflow_carbon.provider_info as p; p.get_provider_info()") == ""
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="CarbonSensor"):
+        airflow_carbon.CarbonSensor  # noqa: B018 - it raises
+
+
+def test_every_public_name_is_there():
+    for name in airflow_carbon.__all__:
+        assert getattr(airflow_carbon, name) is not None

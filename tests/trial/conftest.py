@@ -1,0 +1,62 @@
+"""One real Airflow for all the trials, and grids that they know."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from standalone import Standalone
+
+from airflow_carbon import clock
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory):
+    """A real Airflow with the DAGs of the trials and those of the project."""
+    home = tmp_path_factory.mktemp("airflow")
+    dags = home / "dags"
+    dags.mkdir()
+    (dags / "trial").symlink_to(HERE / "dags")
+    project = HERE.parents[1] / "dags"
+    for name in ("carbon_demo.py", "training", ".airflowignore"):
+        (dags / name).symlink_to(project / name)
+    env = {
+        "CARBON_DEMO_HOUR_SECONDS": "1",
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
+        "AIRFLOW_CONN_CARBON_DEFAULT": json.dumps(
+            {"conn_type": "carbon", "extra": {"sources": "replay", "replay_speed": 3600}}
+        ),
+    }
+    with Standalone(home=home, dags=dags, env=env) as running:
+        yield running
+
+
+@pytest.fixture
+def valley(airflow, tmp_path):
+    """Lay a grid whose cleanest ten seconds begin a while from now; return when."""
+
+    def lay(after_s: float, conn_id: str = "valley") -> datetime:
+        # Rows of ten seconds; the valley is one of them.
+        begins = clock.now().replace(microsecond=0)
+        row = round(after_s / 10)
+        values = np.full(360, 300.0)
+        values[row] = 50.0
+        index = pd.date_range(begins, periods=len(values), freq="10s", name="at")
+        file = tmp_path / f"{conn_id}.csv"
+        pd.DataFrame({"TRIAL": values, "FLAT": 200.0, "FR": values}, index=index).to_csv(file)
+        airflow.connect(
+            conn_id,
+            sources="replay",
+            replay_file=str(file),
+            replay_starts_at=begins.isoformat(),
+        )
+        return begins + row * timedelta(seconds=10)
+
+    return lay

@@ -1,0 +1,78 @@
+"""DAGs that the trial tests run on a real Airflow."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, task
+
+from airflow_carbon import CarbonAwareSensor, ChooseRegionOperator
+
+with DAG("fifty_waits", schedule=None):
+    for number in range(50):
+        CarbonAwareSensor(
+            task_id=f"wait_{number:02}",
+            zone="TRIAL",
+            duration="10s",
+            max_delay="150s",
+            carbon_conn_id="valley",
+        )
+
+with DAG("every_way", schedule=None, params={"duration": "10s", "delay": "40s", "zone": "TRIAL"}):
+
+    @task
+    def zones() -> list[str]:
+        """Return the zones of the mapped waits."""
+        return ["TRIAL", "FLAT"]
+
+    job = {"duration": "{{ params.duration }}", "max_delay": "{{ params.delay }}"}
+    plain = CarbonAwareSensor(
+        task_id="plain", zone="{{ params.zone }}", carbon_conn_id="valley", **job
+    )
+    CarbonAwareSensor(
+        task_id="from_worker",
+        zone="TRIAL",
+        carbon_conn_id="valley",
+        start_from_trigger=False,
+        **job,
+    )
+    CarbonAwareSensor.partial(
+        task_id="mapped", carbon_conn_id="valley", duration="10s", max_delay=timedelta(seconds=40)
+    ).expand(zone=zones())
+    choose = ChooseRegionOperator(
+        task_id="choose", regions=["francecentral", "polandcentral"], **job
+    )
+    CarbonAwareSensor(task_id="chosen", region=choose.output["region"], **job)
+
+    @task
+    def read(plan: dict[str, str]) -> str:
+        """Return when the plan begins."""
+        return plan["start"]
+
+    read(plain.output)
+
+ORDINARY = {"zone": "TRIAL", "duration": "10s", "conn": "valley", "deadline": ""}
+
+with DAG("mistakes", schedule=None, params=ORDINARY):
+    CarbonAwareSensor(
+        task_id="wait",
+        zone="{{ params.zone }}",
+        duration="{{ params.duration }}",
+        deadline="{{ params.deadline or dag_run.run_after + macros.timedelta(hours=1) }}",
+        carbon_conn_id="{{ params.conn }}",
+    )
+
+with DAG("ladder", schedule=None):
+    CarbonAwareSensor(
+        task_id="wait", zone="FR", duration="5s", max_delay="25s", carbon_conn_id="breaking"
+    )
+
+with DAG("under_test", schedule=None):
+
+    @task
+    def say(plan: dict[str, str]) -> None:
+        """Print the plan."""
+        print(f"read a plan of {plan['zone']}, because {plan['reason']}")  # noqa: T201 - the test reads it
+
+    short = CarbonAwareSensor(task_id="wait", zone="FR", duration="2s", max_delay="30s")
+    say(short.output)
