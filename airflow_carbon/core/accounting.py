@@ -206,7 +206,7 @@ class Account:
         run = self.footprint
         text = (
             f"{place}: {_energy(run.energy_kwh)} ({run.energy_method}), "
-            f"{_mass(run.emissions_g)}CO2eq between {_mass(run.low_g)} and {_mass(run.high_g)} "
+            f"{_mass(run.emissions_g)} CO2eq between {_mass(run.low_g)} and {_mass(run.high_g)} "
             f"at PUE {run.pue:g} and intensity from {self.actual.source} "
             f"({self.actual.quality})"
         )
@@ -282,4 +282,4 @@ def _energy(kwh: float) -> str:
 
 
 def _mass(grams: float, *, signed: bool = False) -> str:
-    return _scaled(grams, ((1e3, "kg"), (1, "g"), (1e-3, "mg"), (1e-6, "ug")), signed=signed)
+    return _scaled(grams, ((1e3, "kg"), (1, "g"), (1e-3, "mg"), (1e-6, "µg")), signed=signed)

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from airflow_carbon.core.units import RegionName, ZoneKey
 
 DEFAULT_PUE: Final = 1.18
-"""Power usage effectiveness where a region has no published figure: Microsoft's fleet-wide
-design value of 2022 ("How Microsoft measures datacenter water and energy use", 2022-04-22)."""
+"""Power usage effectiveness where a region has no published figure: the mean of Microsoft's data
+centres worldwide ("How Microsoft measures datacenter water and energy use", 2022-04-22)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

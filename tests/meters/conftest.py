@@ -122,7 +122,7 @@ def signals_as_usual() -> Iterator[None]:
 
 
 @pytest.fixture
-def agent(tmp_path, signals_as_usual) -> Iterator[Agent]:  # noqa: ARG001 - for its effect
+def agent(tmp_path, signals_as_usual) -> Iterator[Agent]:
     """The agent where there is no GPU; what a failed test leaves running is ended."""
     agent = Agent(tmp_path, {"CUDA_VISIBLE_DEVICES": ""})
     yield agent

@@ -1,0 +1,202 @@
+"""``EmissionsOperator``: a real log of the agent, a real ledger, a context as Airflow gives it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_carbon import EmissionsOperator, clock
+from airflow_carbon.core.errors import (
+    InvalidOptionError,
+    LedgerError,
+    MeasurementError,
+    ServiceUnavailableError,
+    UnknownConnectionError,
+)
+from airflow_carbon.hooks.ledger import LedgerHook
+
+RUN = {
+    "AIRFLOW_CTX_DAG_ID": "nightly",
+    "AIRFLOW_CTX_TASK_ID": "train",
+    "AIRFLOW_CTX_DAG_RUN_ID": "manual__1",
+    "AIRFLOW_CTX_TRY_NUMBER": "2",
+}
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    """What the agent wrote of a busy second."""
+    file = tmp_path_factory.mktemp("measure") / "energy.jsonl"
+    busy = "import time; t = time.time()\nwhile time.time() < t + 1: pass"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "airflow_carbon.measure", "--out", str(file)),
+            *("--interval", "0.2", "--", sys.executable, "-c", busy),
+        ],
+        env={"PATH": "/usr/bin:/bin", "CUDA_VISIBLE_DEVICES": "", **RUN},
+        check=True,
+    )
+    return file
+
+
+@pytest.fixture
+def ledger(monkeypatch, tmp_path):
+    """A ledger in a file, by an Airflow connection."""
+    value = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "carbon.db")})
+    monkeypatch.setenv("AIRFLOW_CONN_CARBON_LEDGER", value)
+    with LedgerHook().ledger() as opened:
+        yield opened
+
+
+@pytest.fixture
+def grid(monkeypatch):
+    """A connection whose default region is in Poland."""
+    extra = {"sources": "replay", "default_region": "polandcentral"}
+    value = json.dumps({"conn_type": "carbon", "extra": extra})
+    monkeypatch.setenv("AIRFLOW_CONN_CARBON_DEFAULT", value)
+
+
+def account(log, **arguments):
+    operator = EmissionsOperator(task_id="account", measurement=str(log), **arguments)
+    operator.submitted = (clock.now() - timedelta(hours=3)).isoformat()
+    ti = SimpleNamespace(dag_id="d", task_id="account", run_id="r", map_index=-1, try_number=1)
+    return operator.execute({"ti": ti})
+
+
+def test_the_row_is_of_the_task_that_was_measured(log, ledger):
+    account(log, region="francecentral")
+
+    (entry,) = ledger.recent()
+    key = entry.key
+    assert (key.dag_id, key.task_id, key.run_id) == ("nightly", "train", "manual__1")
+    assert (key.map_index, key.try_number) == (-1, 2)
+
+
+def test_the_xcom_is_what_the_ledger_says(log, ledger):
+    values = account(log, region="francecentral")
+
+    (entry,) = ledger.recent()
+    assert json.loads(json.dumps(values)) == values
+    assert values["energy_kwh"] == pytest.approx(entry.energy_j / 3.6e6)
+    assert values["energy_method"] == entry.energy_method == "model"
+    assert values["emissions_g"] == pytest.approx(
+        values["energy_kwh"] * entry.pue * values["mean_g_per_kwh"]
+    )
+    assert entry.energy_gpu_j is None
+    assert entry.energy_cpu_j == pytest.approx(entry.energy_j)
+    assert values["intensity_quality"] == "climatology"
+
+
+def test_accounting_again_replaces_the_row(log, ledger):
+    account(log, region="francecentral")
+    account(log, region="polandcentral")
+
+    (entry,) = ledger.recent()
+    assert entry.region == "polandcentral"
+
+
+def test_the_baseline_is_the_connections_default_region(log, ledger, grid):
+    values = account(log, region="francecentral")
+
+    assert values["baseline_region"] == "polandcentral"
+    assert values["delta_g"] < 0
+    assert values["delta_percent"] < -50
+    assert ledger.recent()[0].baseline_pue == 1.12
+
+
+def test_the_dags_own_default_region_goes_first(log, ledger, grid):
+    assert account(log, region="francecentral", default_region="westeurope")["baseline_g"] > 0
+    assert ledger.recent()[0].baseline_region == "westeurope"
+
+
+def test_without_a_default_region_the_baseline_is_the_same_place_at_once(log, ledger):
+    assert account(log, region="francecentral")["baseline_region"] == "francecentral"
+
+
+def test_a_plan_brings_place_submission_and_promise(log, ledger):
+    submitted = clock.now() - timedelta(hours=5)
+    plan = {
+        "zone": "FR",
+        "region": "francecentral",
+        "start": clock.now().isoformat(),
+        "submitted_at": submitted.isoformat(),
+        "mean_g_per_kwh": 50.0,
+        "at_once_g_per_kwh": 60.0,
+        "source": "typical",
+        "issued_at": submitted.isoformat(),
+        "quality": "climatology",
+        "reason": "clean",
+    }
+    account(log, plan=plan)
+
+    (entry,) = ledger.recent()
+    assert entry.submitted_at == submitted
+    assert (entry.planned_g_per_kwh, entry.at_once_g_per_kwh) == (50.0, 60.0)
+    assert (entry.plan_source, entry.plan_reason) == ("typical", "clean")
+
+
+def test_a_plan_that_came_as_json_text_is_read(log, ledger):
+    account(log, plan=json.dumps({"zone": "FR", "region": "francecentral", "reason": "clean"}))
+
+    assert ledger.recent()[0].plan_reason == "clean"
+
+
+def test_a_zone_without_a_region_has_the_default_overhead(log, ledger):
+    account(log, zone="FR")
+
+    (entry,) = ledger.recent()
+    assert (entry.region, entry.pue, entry.pue_source) == (None, 1.18, "default")
+
+
+@pytest.mark.parametrize("plan", ["nonsense", 5, {"start": "2026"}])
+def test_what_is_no_plan_is_refused_with_the_remedy(log, ledger, plan):
+    with pytest.raises(InvalidOptionError, match=r"plan=wait\.output"):
+        account(log, plan=plan)
+
+
+def test_a_zone_that_nobody_knows_can_not_be_priced_and_nothing_is_written(log, ledger):
+    with pytest.raises(ServiceUnavailableError, match="nothing on ATLANTIS"):
+        account(log, zone="ATLANTIS")
+    assert ledger.recent() == []
+
+
+def test_a_measurement_that_is_not_there_says_who_must_see_it(tmp_path, ledger):
+    with pytest.raises(MeasurementError, match="storage"):
+        account(tmp_path / "absent.jsonl", region="francecentral")
+
+
+def test_an_unknown_ledger_says_how_to_create_it():
+    with pytest.raises(UnknownConnectionError, match="connections add other --conn-type postgres"):
+        LedgerHook("other").ledger()
+
+
+def test_a_ledger_of_another_kind_says_which_can_be(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_CARBON_LEDGER", "mysql://a:b@c/d")
+    with pytest.raises(InvalidOptionError, match="PostgreSQL or SQLite"):
+        LedgerHook().ledger()
+
+
+def test_a_ledger_that_is_down_never_shows_its_password(monkeypatch):
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_CARBON_LEDGER", "postgres://ada:canary@127.0.0.1:1/x?connect_timeout=2"
+    )
+    with pytest.raises(LedgerError) as caught:
+        LedgerHook().ledger()
+    assert "canary" not in f"{caught.value!r} {caught.value}"
+
+
+def test_without_a_connection_the_ledger_is_a_file_in_airflows_home(tmp_path):
+    code = "from airflow_carbon.hooks.ledger import LedgerHook; LedgerHook().ledger().close()"
+    home = tmp_path / "home"
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={"PATH": "/usr/bin:/bin", "AIRFLOW_HOME": str(home)},
+        check=True,
+    )
+
+    assert (home / "carbon.db").exists()
