@@ -13,6 +13,9 @@
     │   ├── InvalidOptionError          an option of a connection or an operator that can't be
     │   └── InvalidSeriesError          gaps, NaN, negative values, uneven steps
     ├── ServiceUnavailableError         a source gave no answer this time: try the next rung
+    │   ├── AccessRefusedError          the key is wrong, or its plan does not allow this
+    │   ├── RateLimitedError            asked too often: not before ``retry_after``
+    │   └── MalformedReplyError         an answer that can't be read, or that can't be true
     ├── ForecastCoverageError           the series does not reach far enough for this job
     ├── MeasurementError                a measurement that can't be read
     └── LedgerError                     the metrics table can't be reached or is of another version
@@ -177,6 +180,22 @@ class ServiceUnavailableError(CarbonError):
 
     def __str__(self) -> str:
         return f"{self.service} gave no answer: {self.cause}"
+
+
+class AccessRefusedError(ServiceUnavailableError):
+    """The key is wrong, or the plan that it belongs to does not allow this."""
+
+
+class RateLimitedError(ServiceUnavailableError):
+    """The service was asked too often; it may be asked again after ``retry_after``."""
+
+    def __init__(self, service: str, retry_after: timedelta) -> None:
+        super().__init__(service, f"asked too often; it wants {retry_after} of peace")
+        self.retry_after = retry_after
+
+
+class MalformedReplyError(ServiceUnavailableError):
+    """The answer can't be read, or can't be true."""
 
 
 class ForecastCoverageError(CarbonError):

@@ -57,6 +57,8 @@ class IntensitySeries:
     """Carbon intensity of one zone on an even grid of time.
 
     Value ``i`` [gCO2eq/kWh] is the mean over ``[begins + i*step, begins + (i+1)*step)``.
+    ``filled`` counts the values that the source lacked and that lie on a straight line between
+    their neighbours.
 
     Raises:
         InvalidSeriesError: no value, NaN, a negative or infinite value, a naive
@@ -69,6 +71,7 @@ class IntensitySeries:
     g_per_kwh: FloatArray
     signal: Signal = Signal.AVERAGE
     factor_type: FactorType = FactorType.LIFECYCLE
+    filled: int = 0
 
     def __post_init__(self) -> None:
         values = np.array(self.g_per_kwh, dtype=np.float64)

@@ -15,31 +15,89 @@ from airflow_carbon.core.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from airflow_carbon.core.intensity import Forecast, IntensitySeries
     from airflow_carbon.core.units import ZoneKey
 
 T = TypeVar("T")
+Answer_co = TypeVar("Answer_co", covariant=True)
 
 PATIENCE_S: Final = 20
 """How long a waiting task lets one source think [s] before it asks the next."""
 
 
+class Call(Protocol[Answer_co]):
+    """One question to one source, not yet asked."""
+
+    @property
+    def service(self) -> str:
+        """The source that is asked, as errors name it."""
+
+    def make(self) -> Answer_co:
+        """Ask from ordinary code.
+
+        Raises:
+            CarbonError: whatever the source's answer is, in this package's words.
+        """
+
+    async def amake(self) -> Answer_co:
+        """Ask from an event loop, which goes on meanwhile; raises as ``make`` does."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call(Generic[T]):
-    """One question to one source; ``answer`` reads this machine's files and computes."""
+class Local(Generic[T]):
+    """A question that this machine's files and processor answer."""
 
     service: str
     answer: Callable[[], T]
 
+    def make(self) -> T:
+        """Compute the answer.
+
+        Raises:
+            ServiceUnavailableError: files that can't be read.
+        """
+        try:
+            return self.answer()
+        except OSError as exc:
+            raise ServiceUnavailableError(self.service, f"{type(exc).__name__}: {exc}") from exc
+
+    async def amake(self) -> T:
+        """Compute the answer in a thread."""
+        return await asyncio.to_thread(self.make)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Steps(Generic[T]):
+    """A question that takes several calls: ``steps`` yields each and is sent its answer."""
+
+    service: str
+    steps: Callable[[], Generator[Call[Any], Any, T]]
+
+    def make(self) -> T:
+        """Make the calls one after the other."""
+        return drive(self.steps())
+
+    async def amake(self) -> T:
+        """Make the calls one after the other, from an event loop."""
+        return await adrive(self.steps())
+
 
 class Source(Protocol):
-    """Where carbon intensity comes from."""
+    """Where carbon intensity comes from: a frozen, hashable value, its key not in its ``repr``."""
 
     @property
     def name(self) -> str:
         """How plans, logs and the ledger call the source."""
+
+    @property
+    def cadence(self) -> timedelta | None:
+        """How often a new forecast is issued; None for a source that costs nothing to ask."""
+
+    @property
+    def reach(self) -> timedelta:
+        """How far ahead it is worth asking."""
 
     def forecast(self, zone: ZoneKey, *, now: datetime, until: datetime) -> Call[Forecast]:
         """Ask for the intensity from the step running ``now`` to ``until``, or as far as known.
@@ -49,22 +107,21 @@ class Source(Protocol):
         """
 
     def history(self, zone: ZoneKey, *, begin: datetime, end: datetime) -> Call[IntensitySeries]:
-        """Ask for the actual intensity over ``[begin, end)``; raises as ``forecast`` does."""
+        """Ask for the actual intensity over ``[begin, end)``, or what is known of it.
+
+        Raises as ``forecast`` does.
+        """
+
+    def latest(self, zone: ZoneKey, *, now: datetime) -> Call[IntensitySeries]:
+        """Ask for the newest actual intensity; raises as ``forecast`` does."""
 
     def check(self) -> Call[str]:
         """Ask for one sentence on what works; raises where nothing does."""
 
 
 def send(call: Call[T]) -> T:
-    """Make the call from ordinary code.
-
-    Raises:
-        ServiceUnavailableError: the source's files can't be read.
-    """
-    try:
-        return call.answer()
-    except OSError as exc:
-        raise ServiceUnavailableError(call.service, f"{type(exc).__name__}: {exc}") from exc
+    """Make the call from ordinary code."""
+    return call.make()
 
 
 async def asend(call: Call[T]) -> T:
@@ -75,7 +132,7 @@ async def asend(call: Call[T]) -> T:
     """
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await asyncio.to_thread(send, call)
+            return await call.amake()
     except TimeoutError as exc:
         raise ServiceUnavailableError(call.service, f"no answer in {PATIENCE_S} s") from exc
 

@@ -18,7 +18,7 @@ import pandas as pd
 from airflow_carbon.core.errors import InvalidOptionError, InvalidSeriesError, UnknownZoneError
 from airflow_carbon.core.intensity import Forecast, IntensitySeries
 from airflow_carbon.data import typical_profiles
-from airflow_carbon.services.calls import Call, send
+from airflow_carbon.services.calls import Local, send
 from airflow_carbon.services.typical import Typical
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from airflow_carbon.core.units import ZoneKey
+    from airflow_carbon.services.calls import Call
 
 DAY: Final = timedelta(days=1)
 WEEK: Final = timedelta(weeks=1)
@@ -50,6 +51,8 @@ class Replay:
     file: Path | None = None
     speed: float = 1.0
     starts_at: datetime | None = None
+    cadence: timedelta | None = None
+    reach: timedelta = timedelta(days=7)
 
     def __post_init__(self) -> None:
         if not 0 < self.speed < float("inf"):
@@ -62,15 +65,19 @@ class Replay:
 
     def forecast(self, zone: ZoneKey, *, now: datetime, until: datetime) -> Call[Forecast]:
         """Ask for the rows from the step running now on; issued anew at each step."""
-        return Call(service=self.name, answer=partial(self._forecast, zone, now, until))
+        return Local(service=self.name, answer=partial(self._forecast, zone, now, until))
 
     def history(self, zone: ZoneKey, *, begin: datetime, end: datetime) -> Call[IntensitySeries]:
         """Ask for the rows that were replayed over a span."""
-        return Call(service=self.name, answer=partial(self._series, zone, begin, end))
+        return Local(service=self.name, answer=partial(self._series, zone, begin, end))
+
+    def latest(self, zone: ZoneKey, *, now: datetime) -> Call[IntensitySeries]:
+        """Ask for the row that is replayed now."""
+        return self.history(zone, begin=now, end=now)
 
     def check(self) -> Call[str]:
         """Ask what the file holds."""
-        return Call(service=self.name, answer=self._check)
+        return Local(service=self.name, answer=self._check)
 
     def _check(self) -> str:
         if self.file is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
@@ -13,10 +13,11 @@ from airflow_carbon.core.errors import UnknownZoneError
 from airflow_carbon.core.intensity import Forecast, IntensitySeries, Quality
 from airflow_carbon.core.units import HOUR, ZoneKey
 from airflow_carbon.data import typical_profiles
-from airflow_carbon.services.calls import Call
+from airflow_carbon.services.calls import Local
 
 if TYPE_CHECKING:
     from airflow_carbon.data import TypicalProfile
+    from airflow_carbon.services.calls import Call
 
 SATURDAY: Final = 5
 
@@ -26,18 +27,24 @@ class Typical:
     """Mean intensity by month, hour of day and working day or weekend; lifecycle average."""
 
     name: str = "typical"
+    cadence: timedelta | None = None
+    reach: timedelta = timedelta(days=7)
 
     def forecast(self, zone: ZoneKey, *, now: datetime, until: datetime) -> Call[Forecast]:
         """Ask for typical days as a forecast; issued anew at each full hour."""
-        return Call(service=self.name, answer=partial(_forecast, zone, now, until))
+        return Local(service=self.name, answer=partial(_forecast, zone, now, until))
 
     def history(self, zone: ZoneKey, *, begin: datetime, end: datetime) -> Call[IntensitySeries]:
         """Ask for typical days as if they had happened."""
-        return Call(service=self.name, answer=partial(_series, zone, begin, end))
+        return Local(service=self.name, answer=partial(_series, zone, begin, end))
+
+    def latest(self, zone: ZoneKey, *, now: datetime) -> Call[IntensitySeries]:
+        """Ask for the typical hour that is running."""
+        return self.history(zone, begin=now, end=now)
 
     def check(self) -> Call[str]:
         """Ask how many zones there are."""
-        return Call(service=self.name, answer=_check)
+        return Local(service=self.name, answer=_check)
 
 
 def _check() -> str:

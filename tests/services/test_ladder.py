@@ -15,7 +15,7 @@ from airflow_carbon.core.errors import (
     UnknownZoneError,
 )
 from airflow_carbon.core.intensity import Forecast, IntensitySeries, Quality
-from airflow_carbon.services.calls import Call, adrive, drive
+from airflow_carbon.services.calls import Local, adrive, drive
 from airflow_carbon.services.ladder import LastIssues, climb, survey
 from airflow_carbon.services.typical import Typical
 
@@ -29,6 +29,8 @@ class Moody:
 
     name: str
     script: list = field(default_factory=list)
+    cadence = None
+    reach = timedelta(days=2)
 
     def _answer(self, zone, begin):
         mood = self.script.pop(0) if len(self.script) > 1 else self.script[0]
@@ -40,13 +42,13 @@ class Moody:
         def answer():
             return Forecast(series=self._answer(zone, now), issued_at=now, source=self.name)
 
-        return Call(service=self.name, answer=answer)
+        return Local(service=self.name, answer=answer)
 
     def history(self, zone, *, begin, end):  # noqa: ARG002
-        return Call(service=self.name, answer=lambda: self._answer(zone, begin))
+        return Local(service=self.name, answer=lambda: self._answer(zone, begin))
 
     def check(self):
-        return Call(service=self.name, answer=lambda: self.name)
+        return Local(service=self.name, answer=lambda: self.name)
 
 
 DOWN = ServiceUnavailableError("x", "503")
