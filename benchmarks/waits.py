@@ -9,6 +9,7 @@ stand, the worker processes that were seen meanwhile, and the ratio.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -24,6 +25,8 @@ sys.path.insert(0, str(HERE.parent / "tools"))
 from standalone import Standalone  # noqa: E402 - a script beside this one
 
 WAITS = 300
+
+TASK = re.compile(r"airflow worker -- [0-9a-f]{8}-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,7 @@ def _measure(airflow: Standalone, dag_id: str, patience: float) -> Outcome:
     path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
     began, workers, standing = time.monotonic(), set[int](), 0
     while standing < WAITS and time.monotonic() - began < patience:
-        workers |= _task_processes(airflow)
+        workers |= _task_processes()
         params = {"state": "deferred", "limit": 1}
         standing = airflow.api("GET", path, params=params)["total_entries"]
         time.sleep(0.2)
@@ -77,14 +80,14 @@ def _measure(airflow: Standalone, dag_id: str, patience: float) -> Outcome:
     return Outcome(seconds=seconds, standing=standing, workers=len(workers))
 
 
-def _task_processes(airflow: Standalone) -> set[int]:
-    """Return the processes in which LocalExecutor runs tasks just now: children of its workers."""
-    parents: dict[int, int] = {}
-    for one in airflow.family():
-        with suppress(psutil.NoSuchProcess, IndexError):
-            if one.cmdline()[0].startswith("airflow worker"):
-                parents[one.pid] = one.ppid()
-    return {pid for pid, parent in parents.items() if parent in parents}
+def _task_processes() -> set[int]:
+    """Return the processes that run a task just now: Airflow titles them with the task's id."""
+    found = set()
+    for one in psutil.process_iter():
+        with suppress(psutil.Error, IndexError):
+            if TASK.match(one.cmdline()[0]):
+                found.add(one.pid)
+    return found
 
 
 if __name__ == "__main__":
