@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -32,6 +33,10 @@ NAME: Final = 64
 """Length of the names of methods and qualities."""
 
 KEY: Final = ("dag_id", "task_id", "run_id", "map_index", "try_number")
+
+ISSUE_KEY: Final = ("source", "zone", "signal", "factor_type", "issued_at")
+
+ACTUAL_KEY: Final = ("source", "zone", "signal", "factor_type", "day")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -159,3 +164,33 @@ carbon_interval: Final = Table(
     ForeignKeyConstraint(KEY, [f"carbon_run.{name}" for name in KEY], ondelete="CASCADE"),
 )
 """What each device drew in each interval of a try."""
+
+carbon_issue: Final = Table(
+    "carbon_issue",
+    metadata,
+    Column("source", String(ID), primary_key=True),
+    Column("zone", String(ID), primary_key=True),
+    Column("signal", String(NAME), primary_key=True),
+    Column("factor_type", String(NAME), primary_key=True),
+    Column("issued_at", Instant, primary_key=True),
+    Column("begins_at", Instant, nullable=False),
+    Column("step_s", Number, nullable=False),
+    Column("filled", Integer, nullable=False),
+    Column("g_per_kwh", LargeBinary, nullable=False),
+    Index("ix_carbon_issue_issued_at", "issued_at"),
+)
+"""Every forecast that a service issued: ``g_per_kwh`` is zlib over little-endian float64."""
+
+carbon_actual: Final = Table(
+    "carbon_actual",
+    metadata,
+    Column("source", String(ID), primary_key=True),
+    Column("zone", String(ID), primary_key=True),
+    Column("signal", String(NAME), primary_key=True),
+    Column("factor_type", String(NAME), primary_key=True),
+    Column("day", Instant, primary_key=True),
+    Column("step_s", Number, nullable=False),
+    Column("g_per_kwh", LargeBinary, nullable=False),
+    Index("ix_carbon_actual_day", "day"),
+)
+"""Actual intensity, a row a day (UTC): as ``carbon_issue``, NaN where nothing is known."""

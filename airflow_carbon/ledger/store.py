@@ -22,13 +22,13 @@ from airflow_carbon.ledger.engine import connect, parse, reporting
 from airflow_carbon.ledger.entry import Entry, IntervalRow, RunKey
 from airflow_carbon.ledger.migrate import IMMEDIATE, REVISIONS, check_known, migrate, version
 from airflow_carbon.ledger.schema import KEY, carbon_interval, carbon_run
+from airflow_carbon.ledger.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from sqlalchemy import URL, ColumnElement, Connection, Engine, Insert, RowMapping, Table
-    from sqlalchemy.dialects import postgresql, sqlite
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Ledger:
         key = _values(entry.key)
         row = key | {name: getattr(entry, name) for name in _ENTRY}
         with reporting(self.engine.url), self._writing() as connection:
-            connection.execute(_upsert(connection).values(row))
+            connection.execute(upsert(connection, carbon_run, KEY).values(row))
             connection.execute(delete(carbon_interval).where(_is(carbon_interval, entry.key)))
             if intervals and connection.dialect.name == "postgresql":
                 connection.execute(_unnested(connection, key, intervals))
@@ -141,24 +141,6 @@ def _entry(row: RowMapping) -> Entry:
 
 def _is(rows: Table, key: RunKey) -> ColumnElement[bool]:
     return and_(*(rows.c[name] == getattr(key, name) for name in KEY))
-
-
-def _upsert(connection: Connection) -> sqlite.Insert | postgresql.Insert:
-    """Return the insert that replaces: it holds the row, so two writers of a try take turns."""
-    statement = _dialect_insert(connection)
-    return statement.on_conflict_do_update(
-        index_elements=list(KEY), set_={name: statement.excluded[name] for name in _ENTRY}
-    )
-
-
-def _dialect_insert(connection: Connection) -> sqlite.Insert | postgresql.Insert:
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - only where it is in use
-
-        return postgresql.insert(carbon_run)
-    from sqlalchemy.dialects import sqlite  # noqa: PLC0415
-
-    return sqlite.insert(carbon_run)
 
 
 def _unnested(

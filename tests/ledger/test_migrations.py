@@ -78,8 +78,8 @@ def test_to_migrate_what_is_current_changes_nothing(ledger, an_entry):
 def test_a_migration_that_fails_leaves_no_table_behind(ledger_url):
     Ledger.open(ledger_url).close()
     with Ledger.open(ledger_url) as ledger, ledger.engine.begin() as connection:
-        connection.execute(text("DROP TABLE carbon_interval"))
-        connection.execute(text("DROP TABLE carbon_run"))
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(text(f"DROP TABLE {table.name}"))
         connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
         connection.execute(text("CREATE TABLE carbon_interval (theirs INTEGER)"))
 
