@@ -40,6 +40,7 @@ ENERGY_UNCERTAINTY: Final[Mapping[EnergyQuality, float]] = {
 INTENSITY_UNCERTAINTY: Final[Mapping[Quality, float]] = {
     Quality.ACTUAL: 0.05,
     Quality.ISSUED: 0.1,
+    Quality.CORRECTED: 0.1,
     Quality.STALE: 0.2,
     Quality.CLIMATOLOGY: 0.3,
     Quality.STATIC: 0.5,

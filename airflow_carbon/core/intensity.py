@@ -44,6 +44,8 @@ class Quality(StrEnum):
     """Measured or estimated after the fact."""
     ISSUED = "issued"
     """The newest forecast of the service."""
+    CORRECTED = "corrected"
+    """The newest forecast of the service, corrected by what was observed since."""
     STALE = "stale"
     """An earlier issue of the service that still covers the job."""
     CLIMATOLOGY = "climatology"

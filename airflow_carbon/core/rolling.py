@@ -1,0 +1,61 @@
+"""Planning again at every look, without chasing the noise of new forecasts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from airflow_carbon.core.errors import ForecastCoverageError
+from airflow_carbon.core.window import best_window
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_carbon.core.flexibility import Flexibility
+    from airflow_carbon.core.intensity import IntensitySeries
+    from airflow_carbon.core.window import Window
+
+MARGIN: Final = 0.01
+"""A plan is given up for one that is cleaner by this share, not for less.
+
+Of many noisy windows the lowest looks cleaner than it is: a small gain is as likely noise.
+"""
+
+
+def replan(
+    series: IntensitySeries, flex: Flexibility, *, now: datetime, planned: Window | None
+) -> Window:
+    """Return the plan to follow from now on: the one that stands, or a clearly cleaner one.
+
+    A plan whose start has passed no longer stands. The mean [gCO2eq/kWh] of the window is what
+    ``series`` says of it.
+
+    Raises:
+        ForecastCoverageError: no window that is still feasible lies inside the series.
+    """
+    if now > flex.latest_start:
+        raise ForecastCoverageError(series.begins, series.ends)
+    best = best_window(series, replace(flex, earliest=max(now, flex.earliest)))
+    if planned is None or planned.start < now or not series.covers(planned.start, planned.end):
+        return best
+    mean = series.mean(planned.start, planned.end)
+    if mean * (1 - MARGIN) <= best.mean_g_per_kwh:
+        return replace(planned, mean_g_per_kwh=mean)
+    return best
+
+
+def runs_this_step(series: IntensitySeries, *, now: datetime, until: datetime, steps: int) -> bool:
+    """Tell whether the step at ``now`` is among the ``steps`` cleanest before ``until``.
+
+    For work that may stop and go on free of charge; an earlier step wins a tie.
+
+    Raises:
+        ForecastCoverageError: the span is not wholly inside the series.
+    """
+    if not (now < until and series.covers(now, until)):
+        raise ForecastCoverageError(series.begins, series.ends)
+    first, last = (now - series.begins) // series.step, -((series.begins - until) // series.step)
+    values = series.g_per_kwh[first:last]
+    return int(np.sum(values < values[0])) < steps
