@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from airflow_carbon.core.errors import ForecastCoverageError
-from airflow_carbon.core.window import best_window
+from airflow_carbon.core.window import best_window, hold
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from airflow_carbon.core.flexibility import Flexibility
     from airflow_carbon.core.intensity import IntensitySeries
     from airflow_carbon.core.window import Window
-
-MARGIN: Final = 0.01
-"""A plan is given up for one that is cleaner by this share, not for less.
-
-Of many noisy windows the lowest looks cleaner than it is: a small gain is as likely noise.
-"""
 
 
 def replan(
@@ -38,12 +32,9 @@ def replan(
     if now > flex.latest_start:
         raise ForecastCoverageError(series.begins, series.ends)
     best = best_window(series, replace(flex, earliest=max(now, flex.earliest)))
-    if planned is None or planned.start < now or not series.covers(planned.start, planned.end):
+    if planned is None or planned.start < now:
         return best
-    mean = series.mean(planned.start, planned.end)
-    if mean * (1 - MARGIN) <= best.mean_g_per_kwh:
-        return replace(planned, mean_g_per_kwh=mean)
-    return best
+    return hold(series, flex, planned=planned, best=best)
 
 
 def runs_this_step(series: IntensitySeries, *, now: datetime, until: datetime, steps: int) -> bool:

@@ -25,6 +25,12 @@ _TIE: Final = 1e-9
 
 SHORTEST_WAIT: Final = timedelta(seconds=1)
 
+MARGIN: Final = 0.01
+"""A plan is given up for one that is cleaner by this share, not for less.
+
+Of many noisy windows the lowest looks cleaner than it is: a small gain is as likely noise.
+"""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
@@ -137,12 +143,16 @@ def decide(
     forecast never costs the deadline: at ``flex.latest_start`` the answer is always
     :class:`StartNow`.
 
-    ``planned`` is the window of the last answer. It still counts while its start is a
-    moment ago, so that waking up late by a second does not lose it to a tie tomorrow.
+    ``planned`` is the window of the last answer. It stands until another is cleaner by more
+    than :data:`MARGIN`, so that noise does not move the start back and forth. It still counts
+    while its start is a moment ago, so that waking up late by a second does not lose it to a
+    tie tomorrow.
     """
     begun = planned is not None and planned.start <= now
     since = planned.start if planned is not None and begun else now
     window = _plan(forecast, flex, since)
+    if forecast is not None and window is not None and planned is not None and not begun:
+        window = hold(forecast.series, flex, planned=planned, best=window)
     if now >= flex.latest_start:
         chosen = begun and window is not None
         because = Reason.CLEAN if chosen else Reason.DEADLINE
@@ -154,6 +164,17 @@ def decide(
     if window.start <= now:
         return StartNow(window=_run_at(forecast, flex, now) or window, because=Reason.CLEAN)
     return WaitUntil(at=_next_look(forecast, now, window.start), window=window)
+
+
+def hold(series: IntensitySeries, flex: Flexibility, *, planned: Window, best: Window) -> Window:
+    """Return the plan that stands, with what is said of it now, unless the best is far better."""
+    feasible = flex.earliest <= planned.start <= flex.latest_start
+    if not feasible or not series.covers(planned.start, planned.end):
+        return best
+    mean = series.mean(planned.start, planned.end)
+    if mean * (1 - MARGIN) <= best.mean_g_per_kwh:
+        return replace(planned, mean_g_per_kwh=mean)
+    return best
 
 
 def _plan(forecast: Forecast | None, flex: Flexibility, since: datetime) -> Window | None:

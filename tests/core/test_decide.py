@@ -163,3 +163,26 @@ def test_the_window_of_a_start_is_the_time_it_really_runs():
     assert answer.window.start == T0 + 30 * MINUTE
     assert answer.window.mean_g_per_kwh == pytest.approx(150)
     assert np.isfinite(answer.window.mean_g_per_kwh)
+
+
+@pytest.mark.parametrize(("lower", "moves"), [(0.995, False), (0.98, True)])
+def test_a_plan_moves_for_what_is_clearly_cleaner_and_for_nothing_less(lower, moves):
+    flex = Flexibility(duration=HOUR, earliest=T0, deadline=T0 + 10 * HOUR)
+    first = decide(forecast_of([300, 300, 100] + [300] * 7), flex, now=T0)
+    later = forecast_of([300, 300, 100, 300, 100 * lower] + [300] * 5)
+
+    second = decide(later, flex, now=T0 + HOUR / 2, planned=first.window)
+
+    assert first.window.start == T0 + 2 * HOUR
+    assert second.window.start == T0 + (4 if moves else 2) * HOUR
+
+
+def test_a_plan_that_stands_says_what_the_newest_forecast_says_of_it():
+    flex = Flexibility(duration=HOUR, earliest=T0, deadline=T0 + 10 * HOUR)
+    first = decide(forecast_of([300, 300, 100] + [300] * 7), flex, now=T0)
+
+    second = decide(
+        forecast_of([300, 300, 120] + [300] * 7), flex, now=T0 + HOUR / 2, planned=first.window
+    )
+
+    assert second.window.mean_g_per_kwh == 120
