@@ -49,48 +49,83 @@ def _carbon_connection() -> dict[str, Any]:
         "hook-class-name": "airflow_carbon.hooks.carbon.CarbonHook",
         "hook-name": "Carbon intensity",
         "conn-fields": {
-            "sources": {
-                "label": "Sources, best first",
-                "description": (
-                    "Names divided by commas: typical (bundled typical days, the default) "
-                    "and replay (a file). When one fails, the next is asked."
-                ),
-                "schema": {"type": ["string", "null"], "default": ""},
-            },
-            "default_region": {
-                "label": "Default region",
-                "description": (
-                    "The Azure region in which jobs would run otherwise: the baseline of every "
-                    "comparison. Empty: the region that a job ran in."
-                ),
-                "schema": {"type": ["string", "null"], "default": ""},
-            },
-            "replay_file": {
-                "label": "Replay file",
-                "description": (
-                    "CSV or Parquet: instants in the first column, then one column a grid zone, "
-                    "in gCO2eq/kWh. The triggerer and the workers must see it at this path. "
-                    "Empty: the bundled typical year."
-                ),
-                "schema": {"type": ["string", "null"], "default": ""},
-            },
+            "sources": _text(
+                "Sources, best first",
+                "Names divided by commas: electricity_maps, watttime, uk_carbon_intensity, "
+                "energy_charts, carbon_aware_sdk, replay, typical. When one fails, the next is "
+                "asked. Empty: those whose fields below are filled in, then typical days.",
+            ),
+            "default_region": _text(
+                "Default region",
+                "The Azure region in which jobs would run otherwise: the baseline of every "
+                "comparison. Empty: the region that a job ran in.",
+            ),
+            "electricity_maps_token": _secret(
+                "Electricity Maps: key", "As the portal shows it; a sandbox key is refused."
+            ),
+            "electricity_maps_factor_type": _choice(
+                "Electricity Maps: emission factors",
+                "lifecycle (the default) or direct, which counts the stack alone.",
+                ["lifecycle", "direct"],
+            ),
+            "watttime_username": _text("WattTime: user name", "Of an account with API access."),
+            "watttime_password": _secret("WattTime: password", ""),
+            "carbon_aware_sdk_url": _text(
+                "Carbon Aware SDK: URL", "Where your own Web API listens, http://host:port"
+            ),
+            "carbon_aware_sdk_signal": _choice(
+                "Carbon Aware SDK: signal",
+                "What its data source gives: average (Electricity Maps, the default) or marginal "
+                "(WattTime). The API does not say.",
+                ["average", "marginal"],
+            ),
+            "replay_file": _text(
+                "Replay file",
+                "CSV or Parquet: instants in the first column, then one column a grid zone, "
+                "in gCO2eq/kWh. The triggerer and the workers must see it at this path. "
+                "Empty: the bundled typical year.",
+            ),
             "replay_speed": {
                 "label": "Replay speed",
                 "description": "Seconds of the file that pass in one second.",
                 "schema": {"type": ["number", "null"], "default": 1, "exclusiveMinimum": 0},
             },
-            "replay_starts_at": {
-                "label": "Replay starts at",
+            "replay_starts_at": _text(
+                "Replay starts at",
+                "When the first row is replayed, ISO 8601 with an offset. Empty: each row "
+                "at its own hour of the week.",
+            ),
+            "archive_issues": {
+                "label": "Archive forecasts",
                 "description": (
-                    "When the first row is replayed, ISO 8601 with an offset. Empty: each row "
-                    "at its own hour of the week."
+                    "Keep what services issue in the ledger, so that processes share it and "
+                    "plans can be judged later."
                 ),
-                "schema": {"type": ["string", "null"], "default": ""},
+                "schema": {"type": ["boolean", "null"], "default": True},
             },
         },
         "ui-field-behaviour": {
             "hidden-fields": ["host", "schema", "login", "password", "port", "extra"],
             "relabeling": {},
-            "placeholders": {"sources": "replay, typical", "default_region": "westeurope"},
+            "placeholders": {
+                "sources": "electricity_maps, typical",
+                "default_region": "westeurope",
+            },
         },
     }
+
+
+def _text(label: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {
+        "label": label,
+        "description": description,
+        "schema": {"type": ["string", "null"], "default": "", **schema},
+    }
+
+
+def _secret(label: str, description: str) -> dict[str, Any]:
+    return _text(label, description, format="password")
+
+
+def _choice(label: str, description: str, words: list[str]) -> dict[str, Any]:
+    return _text(label, description, enum=["", *words])

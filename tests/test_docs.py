@@ -25,7 +25,7 @@ BLOCKS = [
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_python_block_of_the_docs_runs(block):
-    exec(compile(block, "<docs>", "exec"), {"__name__": "docs"})  # noqa: S102 - our own docs
+    exec(compile(block, "<docs>", "exec"), {"__name__": "__main__"})  # noqa: S102 - our own docs
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

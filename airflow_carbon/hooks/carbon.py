@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_carbon import clock
-from airflow_carbon.core.errors import CarbonError, UnknownConnectionError
+from airflow_carbon.core.errors import CarbonError, InputError, UnknownConnectionError
+from airflow_carbon.hooks.ledger import LedgerHook
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from datetime import datetime
+
+    from sqlalchemy import URL
 
     from airflow_carbon.core.flexibility import Flexibility
     from airflow_carbon.core.intensity import Forecast, IntensitySeries, Survey
     from airflow_carbon.core.units import ZoneKey
-    from airflow_carbon.services.calls import Call
+    from airflow_carbon.services.calls import Call, Source
     from airflow_carbon.services.registry import Options
 
 DEFAULT_CONN_ID: Final = "carbon_default"
@@ -44,6 +48,7 @@ class CarbonHook(BaseHook):
         super().__init__()
         self.carbon_conn_id = carbon_conn_id
         self._options: Options | None = None
+        self._ledger_url: str | URL | None = None
 
     def options(self) -> Options:
         """Read the connection.
@@ -76,6 +81,39 @@ class CarbonHook(BaseHook):
                 self._options = Options.parse(connection.extra_dejson)
         return self._options
 
+    def sources(self) -> tuple[Source, ...]:
+        """Return the sources in the order of the ladder, with the ledger's archive behind them.
+
+        Raises as :meth:`options` does; a ledger that can't be had is done without.
+        """
+        from airflow_carbon.hooks.archive import ARCHIVES
+
+        options = self.options()
+        if not (options.archive and options.asks_services):
+            return options.open()
+        if self._ledger_url is None:
+            try:
+                self._ledger_url = LedgerHook().url()
+            except InputError as exc:
+                self.log.warning("forecasts are not archived: %s", exc)
+                return options.open()
+        return options.open(ARCHIVES.at(self._ledger_url))
+
+    async def asources(self) -> tuple[Source, ...]:
+        """Return the sources, from an event loop; as :meth:`sources`."""
+        from airflow_carbon.hooks.archive import ARCHIVES
+
+        options = await self.aoptions()
+        if not (options.archive and options.asks_services):
+            return options.open()
+        if self._ledger_url is None:
+            try:
+                self._ledger_url = await LedgerHook().aurl()
+            except InputError as exc:
+                self.log.warning("forecasts are not archived: %s", exc)
+                return options.open()
+        return options.open(await asyncio.to_thread(ARCHIVES.at, self._ledger_url))
+
     def forecast(
         self, zone: ZoneKey, flex: Flexibility, *, strict: bool = False
     ) -> Forecast | None:
@@ -87,7 +125,7 @@ class CarbonHook(BaseHook):
         """
         from airflow_carbon.services.calls import drive
 
-        return drive(self._climb(self.options(), zone, flex, strict=strict))
+        return drive(self._climb(self.sources(), zone, flex, strict=strict))
 
     async def aforecast(
         self, zone: ZoneKey, flex: Flexibility, *, strict: bool = False
@@ -95,7 +133,7 @@ class CarbonHook(BaseHook):
         """Climb the ladder from an event loop; raises as :meth:`forecast` does."""
         from airflow_carbon.services.calls import adrive
 
-        return await adrive(self._climb(await self.aoptions(), zone, flex, strict=strict))
+        return await adrive(self._climb(await self.asources(), zone, flex, strict=strict))
 
     def survey(self, zone: ZoneKey, begin: datetime, end: datetime) -> Survey | None:
         """Ask for the intensity over a span: actuals to now, a forecast beyond.
@@ -104,16 +142,16 @@ class CarbonHook(BaseHook):
         """
         from airflow_carbon.services.calls import drive
 
-        return drive(_survey(self.options(), zone, begin, end))
+        return drive(_survey(self.sources(), zone, begin, end))
 
     async def asurvey(self, zone: ZoneKey, begin: datetime, end: datetime) -> Survey | None:
         """Ask for the intensity over a span, from an event loop."""
         from airflow_carbon.services.calls import adrive
 
-        return await adrive(_survey(await self.aoptions(), zone, begin, end))
+        return await adrive(_survey(await self.asources(), zone, begin, end))
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask each source what works, for the form's *Test* button."""
+        """Ask each source what works, for the form's *Test* button; good where all of them do."""
         from airflow_carbon.azure.regions import region
         from airflow_carbon.services.calls import send
 
@@ -121,23 +159,36 @@ class CarbonHook(BaseHook):
             options = self.options()
             if options.default_region:
                 region(options.default_region)
-            return True, "; ".join(send(source.check()) for source in options.open())
+            sources = options.open()
         except CarbonError as exc:
             return False, str(exc)
+        good, said = True, []
+        for source in sources:
+            try:
+                said.append(send(source.check()))
+            except CarbonError as exc:
+                good = False
+                said.append(str(exc))
+        return good, "; ".join(said)
 
     def _climb(
-        self, options: Options, zone: ZoneKey, flex: Flexibility, *, strict: bool
+        self, sources: Sequence[Source], zone: ZoneKey, flex: Flexibility, *, strict: bool
     ) -> Generator[Call[Forecast], Forecast, Forecast | None]:
-        from airflow_carbon.services.ladder import LAST_ISSUES, climb
+        from airflow_carbon.services.ladder import Question, climb
+        from airflow_carbon.services.memory import LAST_ISSUES
 
         now = clock.now()
         begin = max(now, flex.earliest)
-        return climb(
-            options.open(),
-            zone,
-            now=begin,
-            until=max(flex.deadline, begin + flex.duration),
+        question = Question(
+            zone=zone,
+            now=now,
+            begin=begin,
             need=begin + flex.duration,
+            until=max(flex.deadline, begin + flex.duration),
+        )
+        return climb(
+            sources,
+            question,
             last=LAST_ISSUES,
             on_failure=lambda exc: self.log.warning("the next source is asked: %s", exc),
             strict=strict,
@@ -152,8 +203,8 @@ class CarbonHook(BaseHook):
 
 
 def _survey(
-    options: Options, zone: ZoneKey, begin: datetime, end: datetime
+    sources: Sequence[Source], zone: ZoneKey, begin: datetime, end: datetime
 ) -> Generator[Call[IntensitySeries] | Call[Forecast], IntensitySeries | Forecast, Survey | None]:
-    from airflow_carbon.services.ladder import survey
+    from airflow_carbon.services.survey import survey
 
-    return survey(options.open(), zone, begin=begin, end=end, now=clock.now())
+    return survey(sources, zone, begin=begin, end=end, now=clock.now())

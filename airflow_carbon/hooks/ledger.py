@@ -46,13 +46,26 @@ class LedgerHook(BaseHook):
         """
         from airflow_carbon.ledger.store import Ledger
 
+        return Ledger.open(self.url())
+
+    def url(self) -> str | URL:
+        """Return where the ledger is; raises as :meth:`ledger` does."""
         try:
-            connection = self.get_connection(self.ledger_conn_id)
+            return _url(self.get_connection(self.ledger_conn_id))
         except AirflowNotFoundException as exc:
-            if self.ledger_conn_id != DEFAULT_CONN_ID:
-                raise UnknownConnectionError(self.ledger_conn_id, "postgres") from exc
-            return Ledger.open(f"sqlite:///{_airflow_home() / 'carbon.db'}")
-        return Ledger.open(_url(connection))
+            return self._default(exc)
+
+    async def aurl(self) -> str | URL:
+        """Return where the ledger is, from an event loop; raises as :meth:`ledger` does."""
+        try:
+            return _url(await self.aget_connection(self.ledger_conn_id))
+        except AirflowNotFoundException as exc:
+            return self._default(exc)
+
+    def _default(self, missing: Exception) -> str:
+        if self.ledger_conn_id != DEFAULT_CONN_ID:
+            raise UnknownConnectionError(self.ledger_conn_id, "postgres") from missing
+        return f"sqlite:///{_airflow_home() / 'carbon.db'}"
 
 
 def _airflow_home() -> Path:

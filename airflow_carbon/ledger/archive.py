@@ -54,9 +54,26 @@ class Archive:
         found = self._issues(source, zone, limit=1)
         return found[0] if found else None
 
-    def issues(self, source: str, zone: ZoneKey, *, since: datetime) -> list[Forecast]:
-        """Return the issues since an instant, oldest first."""
-        return self._issues(source, zone, since=since)[::-1]
+    def issues(
+        self, source: str, zone: ZoneKey, *, since: datetime, every: timedelta = timedelta(0)
+    ) -> list[Forecast]:
+        """Return the issues since an instant, oldest first, counted back from the newest.
+
+        No two are nearer to each other than ``every``: of a service that issues each five
+        minutes, one a day is what there is to learn from.
+        """
+        rows = carbon_issue.c
+        asked = (
+            select(rows.issued_at)
+            .where(rows.source == source, rows.zone == zone, rows.issued_at >= since)
+            .order_by(rows.issued_at.desc())
+        )
+        with self._reporting(), self._engine.connect() as connection:
+            chosen: list[datetime] = []
+            for at in connection.scalars(asked):
+                if not chosen or chosen[-1] - at >= every:
+                    chosen.append(at)
+        return self._issues(source, zone, among=chosen)[::-1]
 
     def keep_actuals(self, source: str, series: IntensitySeries) -> None:
         """Keep what the intensity was; a value that is known again replaces the old one.
@@ -116,7 +133,12 @@ class Archive:
         return reporting(self._engine.url)
 
     def _issues(
-        self, source: str, zone: ZoneKey, *, since: datetime | None = None, limit: int | None = None
+        self,
+        source: str,
+        zone: ZoneKey,
+        *,
+        among: Sequence[datetime] | None = None,
+        limit: int | None = None,
     ) -> list[Forecast]:
         rows = carbon_issue.c
         asked = (
@@ -125,8 +147,8 @@ class Archive:
             .order_by(rows.issued_at.desc())
             .limit(limit)
         )
-        if since is not None:
-            asked = asked.where(rows.issued_at >= since)
+        if among is not None:
+            asked = asked.where(rows.issued_at.in_(among))
         with self._reporting(), self._engine.connect() as connection:
             return [_forecast(row) for row in connection.execute(asked).mappings()]
 

@@ -17,6 +17,8 @@ from airflow_carbon.core.errors import RateLimitedError, ServiceUnavailableError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from airflow_carbon.core.errors import CarbonError
+
 FAILURES: Final = 3
 """So many failures in a row close the gate."""
 
@@ -56,11 +58,11 @@ class Gate:
         with self._lock:
             self.failures, self.closed_until, self.cause = 0, None, ""
 
-    def failed(self, now: datetime, error: ServiceUnavailableError) -> None:
+    def failed(self, now: datetime, error: CarbonError) -> None:
         """Count a failure; close the gate where it is one too many, or where it says so."""
         with self._lock:
             self.failures += 1
-            self.cause = error.cause
+            self.cause = str(error)
             if isinstance(error, RateLimitedError):
                 self.closed_until = now + min(error.retry_after, LONGEST_PAUSE)
             elif self.failures >= FAILURES:

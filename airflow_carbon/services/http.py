@@ -52,7 +52,11 @@ RETRY_PAUSE_S: Final = 0.5
 DEFAULT_PEACE: Final = timedelta(minutes=1)
 """How long a service is left alone that says 429 and not for how long."""
 
-USER_AGENT: Final = f"airflow-carbon/{__version__}"
+HEADERS: Final = {
+    "user-agent": f"airflow-carbon/{__version__}",
+    "accept": "application/json",
+    "accept-encoding": "gzip, deflate",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,29 +101,37 @@ class Http(Generic[T]):
         fetch = _Fetch(
             self.service,
             httpx.Request(
-                self.method, self.url, params=self.params, json=self.json, headers=self.headers
+                self.method,
+                self.url,
+                params=self.params,
+                json=self.json,
+                headers={**HEADERS, **self.headers},
             ),
             self.auth,
         )
+        error: CarbonError
         for left in reversed(range(TRIES)):
             try:
                 reply = yield fetch
-                if not reply.is_success:
-                    raise self.refuse(reply) or _refusal(self.service, reply)
-            except (RateLimitedError, ServiceUnavailableError) as exc:
-                again = left and not isinstance(exc, AccessRefusedError | RateLimitedError)
-                if again:
-                    yield _Pause(self.service)
-                    continue
-                if isinstance(exc, AccessRefusedError):
-                    gate.succeeded()
-                else:
-                    gate.failed(clock.now(), exc)
+            except MalformedReplyError:
                 raise
+            except ServiceUnavailableError as exc:
+                error = exc
             else:
-                gate.succeeded()
-                return self._answer(reply)
-        raise AssertionError  # the last try returns or raises
+                if reply.is_success:
+                    gate.succeeded()
+                    return self._answer(reply)
+                error = self.refuse(reply) or _refusal(self.service, reply)
+                if not reply.is_server_error:
+                    if isinstance(error, RateLimitedError):
+                        gate.failed(clock.now(), error)
+                    else:
+                        gate.succeeded()
+                    raise error
+            if left:
+                yield _Pause(self.service)
+        gate.failed(clock.now(), error)
+        raise error
 
     def _answer(self, reply: httpx.Response) -> T:
         try:
@@ -243,7 +255,7 @@ def _whole(reply: httpx.Response, body: bytes) -> httpx.Response:
 
 @lru_cache(maxsize=1)
 def _client() -> httpx.Client:
-    return httpx.Client(timeout=TIMEOUT, headers={"user-agent": USER_AGENT})
+    return httpx.Client(timeout=TIMEOUT)
 
 
 _ACLIENTS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]] = (
@@ -255,5 +267,5 @@ def _aclient() -> httpx.AsyncClient:
     """Return the client of the running loop: its connections can't be used by another."""
     loop = asyncio.get_running_loop()
     if loop not in _ACLIENTS:
-        _ACLIENTS[loop] = httpx.AsyncClient(timeout=TIMEOUT, headers={"user-agent": USER_AGENT})
+        _ACLIENTS[loop] = httpx.AsyncClient(timeout=TIMEOUT)
     return _ACLIENTS[loop]

@@ -1,67 +1,59 @@
 """The ladder of forecasts: a source that fails costs carbon, never the deadline.
 
-Rungs, from the top: each source's newest issue; its last issue while it still covers the
-job; the next source; typical days, which are always there for a known zone; nothing, at
-which the policy starts the job. The rung is in the forecast's ``source`` and ``quality``.
+Rungs, from the top: each source's newest issue, corrected by what was observed since; its
+last issue while it still covers the job; the next source; what is usual by the zone's own
+history; typical days, which are always there for a known zone; nothing, at which the policy
+starts the job. The rung is in the forecast's ``source`` and ``quality``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
-
-import numpy as np
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_carbon.core.errors import (
     CarbonError,
     InputError,
-    InvalidSeriesError,
     ServiceUnavailableError,
     UnknownZoneError,
 )
-from airflow_carbon.core.intensity import Forecast, IntensitySeries, Quality, Survey
+from airflow_carbon.services.shared import Shared
 from airflow_carbon.services.typical import Typical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from datetime import datetime
 
+    from airflow_carbon.core.intensity import Forecast
     from airflow_carbon.core.units import ZoneKey
     from airflow_carbon.services.calls import Call, Source
+    from airflow_carbon.services.memory import LastIssues
 
 
-@dataclass(frozen=True, slots=True)
-class LastIssues:
-    """The last forecast of each source and zone that this process has seen."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What a wait asks at ``now``: the intensity over ``[begin, need)``, if known ``until``."""
 
-    issues: dict[tuple[str, ZoneKey], Forecast] = field(default_factory=dict)
+    zone: ZoneKey
+    now: datetime
+    begin: datetime
+    need: datetime
+    until: datetime
 
-    def keep(self, source: Source, zone: ZoneKey, forecast: Forecast) -> None:
-        """Remember an answer."""
-        self.issues[source.name, zone] = forecast
-
-    def stale(self, source: Source, zone: ZoneKey) -> Forecast | None:
-        """Return the last answer, marked as stale."""
-        last = self.issues.get((source.name, zone))
-        return last and replace(last, quality=Quality.STALE)
-
-
-LAST_ISSUES: Final = LastIssues()
-"""This process's memory: all waits share what any of them was told."""
+    def answered_by(self, forecast: Forecast) -> bool:
+        """Tell whether a forecast covers what is needed."""
+        return forecast.series.covers(self.begin, self.need)
 
 
-def climb(  # noqa: PLR0913 - one question, spelled out
+def climb(
     sources: Sequence[Source],
-    zone: ZoneKey,
+    question: Question,
     *,
-    now: datetime,
-    until: datetime,
-    need: datetime,
     last: LastIssues,
     on_failure: Callable[[CarbonError], None],
     strict: bool = False,
 ) -> Generator[Call[Forecast], Forecast, Forecast | None]:
-    """Return the first forecast that covers ``[now, need)``; None when every rung fails.
+    """Return the first forecast that covers what is needed; None when every rung fails.
 
     ``strict`` lets a mistake of the user's (a broken file, an unknown zone) out, so that
     it is seen before anything waits; without it, it is a failed rung like any other.
@@ -70,55 +62,67 @@ def climb(  # noqa: PLR0913 - one question, spelled out
         UnknownZoneError: not one source knows the zone.
     """
     unknown: list[UnknownZoneError] = []
+    services: list[Shared] = []
     rungs = with_typical(sources)
     for source in rungs:
+        if isinstance(source, Typical):
+            forecast = yield from _usual(services, question)
+            if forecast is not None:
+                return forecast
+        fresh: Forecast | None = None
         try:
-            forecast = yield source.forecast(zone, now=now, until=until)
+            fresh = yield source.forecast(question.zone, now=question.now, until=question.until)
         except UnknownZoneError as exc:
             unknown.append(exc)
             continue
-        except InputError as exc:
-            if strict:
+        except (InputError, ServiceUnavailableError) as exc:
+            if strict and isinstance(exc, InputError):
                 raise
             on_failure(exc)
-        except ServiceUnavailableError as exc:
-            on_failure(exc)
-        else:
-            if forecast.series.covers(now, need):
-                last.keep(source, zone, forecast)
-                return forecast
-            on_failure(_too_short(source, forecast, need))
-        stale = last.stale(source, zone)
-        if stale is not None and stale.series.covers(now, need):
-            return stale
+        forecast = yield from _best(source, question, fresh, last, on_failure)
+        if forecast is not None:
+            return forecast
+        if isinstance(source, Shared):
+            services.append(source)
     if strict and len(unknown) == len(rungs):
-        raise UnknownZoneError(zone, {name for exc in unknown for name in exc.known})
+        raise UnknownZoneError(question.zone, {name for exc in unknown for name in exc.known})
     return None
 
 
-def survey(
-    sources: Sequence[Source], zone: ZoneKey, *, begin: datetime, end: datetime, now: datetime
-) -> Generator[Call[IntensitySeries] | Call[Forecast], IntensitySeries | Forecast, Survey | None]:
-    """Return the intensity over ``[begin, end)``: actuals up to now, a forecast beyond.
+def _best(
+    source: Source,
+    question: Question,
+    fresh: Forecast | None,
+    last: LastIssues,
+    on_failure: Callable[[CarbonError], None],
+) -> Generator[Call[Forecast], Forecast, Forecast | None]:
+    """Return the newest issue that covers what is needed, corrected where that can be."""
+    issues = last.stale(source.name, question.zone)
+    if fresh is not None:
+        last.keep(source.name, question.zone, fresh)
+        issues = (fresh, *(one for one in issues if one.issued_at < fresh.issued_at))
+    for issue in issues:
+        better = issue
+        if isinstance(source, Shared):
+            better = yield source.outlook(question.zone, issue, now=question.now)
+        if question.answered_by(better):
+            return better
+    if fresh is not None:
+        on_failure(_too_short(source, fresh, question.need))
+    return None
 
-    None when no source knows the whole span.
-    """
-    for source in with_typical(sources):
-        since = begin if isinstance(source, Typical) else max(begin, now)
+
+def _usual(
+    sources: Sequence[Shared], question: Question
+) -> Generator[Call[Forecast], Forecast, Forecast | None]:
+    """Return what is usual by the first source that has a history of the zone."""
+    for source in sources:
         try:
-            if end <= since:
-                actual = yield source.history(zone, begin=begin, end=end)
-                series, quality = _as_series(actual), Quality.ACTUAL
-            else:
-                ahead = yield source.forecast(zone, now=since, until=end)
-                series, quality = _as_series(ahead), _quality(ahead)
-                if begin < series.begins:
-                    behind = yield source.history(zone, begin=begin, end=series.begins)
-                    series = _joined(_as_series(behind), series)
+            forecast = yield source.usual(question.zone, now=question.now, until=question.until)
         except (InputError, ServiceUnavailableError):
             continue
-        if series.covers(begin, end):
-            return Survey(series=series, source=source.name, quality=quality)
+        if question.answered_by(forecast):
+            return forecast
     return None
 
 
@@ -132,24 +136,3 @@ def with_typical(sources: Sequence[Source]) -> tuple[Source, ...]:
 def _too_short(source: Source, forecast: Forecast, need: datetime) -> ServiceUnavailableError:
     cause = f"its forecast ends at {forecast.series.ends:%F %H:%MZ}, before {need:%F %H:%MZ}"
     return ServiceUnavailableError(source.name, cause)
-
-
-def _as_series(answer: IntensitySeries | Forecast) -> IntensitySeries:
-    return answer.series if isinstance(answer, Forecast) else answer
-
-
-def _quality(answer: IntensitySeries | Forecast) -> Quality:
-    return answer.quality if isinstance(answer, Forecast) else Quality.ACTUAL
-
-
-def _joined(before: IntensitySeries, after: IntensitySeries) -> IntensitySeries:
-    """Join two stretches of one grid.
-
-    Raises:
-        InvalidSeriesError: they are on different grids or do not meet.
-    """
-    meets = after.begins - before.ends
-    if before.step != after.step or abs(meets) >= before.step:
-        fault = f"actuals (to {before.ends}) and forecast (from {after.begins}) do not meet"
-        raise InvalidSeriesError(after.zone, fault)
-    return replace(before, g_per_kwh=np.concatenate((before.g_per_kwh, after.g_per_kwh)))

@@ -8,22 +8,26 @@ else that is not an even series of finite, non-negative numbers is refused.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from airflow_carbon.core.errors import InvalidSeriesError
-from airflow_carbon.core.intensity import FactorType, IntensitySeries, Signal
+from airflow_carbon.core.errors import InvalidSeriesError, ServiceUnavailableError
+from airflow_carbon.core.intensity import FactorType, Forecast, IntensitySeries, Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from airflow_carbon.core.units import ZoneKey
 
 LONGEST_GAP: Final = timedelta(hours=2)
 """A gap up to so long is filled; a longer one makes the series unusable."""
+
+STALE_AFTER: Final = timedelta(hours=12)
+"""A forecast that was issued longer ago is none."""
 
 FINEST_STEP: Final = timedelta(minutes=1)
 
@@ -105,6 +109,56 @@ def even_series(
         factor_type=factor_type,
         filled=filled,
     )
+
+
+def issue(series: IntensitySeries, *, issued_at: datetime, now: datetime, source: str) -> Forecast:
+    """Return a forecast that begins with the step running at ``now``.
+
+    A service's clock may be ahead of ours: no forecast is known before it is issued, so the
+    future is clamped to ``now``.
+
+    Raises:
+        ServiceUnavailableError: it ends before ``now``, or is older than :data:`STALE_AFTER`.
+    """
+    if series.ends <= now:
+        raise ServiceUnavailableError(source, f"its forecast ended at {series.ends:%F %H:%MZ}")
+    if now - issued_at > STALE_AFTER:
+        raise ServiceUnavailableError(source, f"its forecast is of {issued_at:%F %H:%MZ}")
+    past = max(0, (now - series.begins) // series.step)
+    begins = series.begins + past * series.step
+    ahead = replace(series, begins=begins, g_per_kwh=series.g_per_kwh[past:])
+    return Forecast(series=ahead, issued_at=min(issued_at, now), source=source)
+
+
+def chunks(
+    begin: datetime, end: datetime, longest: timedelta
+) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the spans, none longer than ``longest``, that make up a span."""
+    while begin < end:
+        yield begin, min(begin + longest, end)
+        begin += longest
+
+
+def joined(parts: Sequence[IntensitySeries]) -> IntensitySeries:
+    """Return one series from the parts of a span, in any order; they may overlap.
+
+    Raises:
+        InvalidSeriesError: what they hold is not even, or differs where they overlap.
+    """
+    first = parts[0]
+    points = [
+        (one.begins + i * one.step, float(value))
+        for one in parts
+        for i, value in enumerate(one.g_per_kwh)
+    ]
+    series = even_series(
+        points,
+        zone=first.zone,
+        step=first.step,
+        signal=first.signal,
+        factor_type=first.factor_type,
+    )
+    return replace(series, filled=series.filled + sum(one.filled for one in parts))
 
 
 def _known(zone: ZoneKey, points: Iterable[tuple[datetime, float | None]]) -> dict[datetime, float]:

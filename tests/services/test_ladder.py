@@ -16,7 +16,9 @@ from airflow_carbon.core.errors import (
 )
 from airflow_carbon.core.intensity import Forecast, IntensitySeries, Quality
 from airflow_carbon.services.calls import Local, adrive, drive
-from airflow_carbon.services.ladder import LastIssues, climb, survey
+from airflow_carbon.services.ladder import Question, climb
+from airflow_carbon.services.memory import LastIssues
+from airflow_carbon.services.survey import survey
 from airflow_carbon.services.typical import Typical
 
 HOUR = timedelta(hours=1)
@@ -58,10 +60,7 @@ def run(sources, *, zone="DE", last=None, strict=False, asynchronous=False, hour
     failures = []
     steps = climb(
         sources,
-        zone,
-        now=NOW,
-        until=NOW + 10 * HOUR,
-        need=NOW + hours * HOUR,
+        Question(zone=zone, now=NOW, begin=NOW, until=NOW + 10 * HOUR, need=NOW + hours * HOUR),
         last=last if last is not None else LastIssues(),
         on_failure=failures.append,
         strict=strict,
@@ -160,7 +159,7 @@ def test_the_past_is_surveyed_from_actuals():
 
 
 def test_a_span_across_now_joins_actuals_and_forecast():
-    source = Moody("a", [3, 5])
+    source = Moody("a", [5, 3])
 
     found = drive(survey([source], "DE", begin=NOW - 5 * HOUR, end=NOW + 3 * HOUR, now=NOW))
 

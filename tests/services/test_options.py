@@ -26,17 +26,26 @@ def test_the_order_is_that_of_the_form():
 
 
 def test_a_file_in_the_home_folder_is_found():
-    assert Options.parse({"replay_file": "~/x.csv"}).replay_file == Path.home() / "x.csv"
+    replay, _ = Options.parse({"replay_file": "~/x.csv"}).open()
+
+    assert replay.file == Path.home() / "x.csv"
 
 
 @pytest.mark.parametrize(
     ("extra", "says"),
     [
-        ({"sources": "watttyme"}, "sources='watttyme'.*there are typical, replay"),
+        (
+            {"sources": "watttyme"},
+            "sources='watttyme'.*there are typical, replay, electricity_maps",
+        ),
         ({"sources": ","}, "name one or more of typical, replay"),
-        ({"replay_speed": "fast"}, "replay_speed='fast'"),
+        ({"sources": "replay", "replay_speed": "fast"}, "replay_speed='fast'"),
         ({"sources": "replay", "replay_speed": "0"}, "a positive number"),
-        ({"replay_starts_at": "2026-01-01"}, "replay_starts_at="),
+        ({"sources": "replay", "replay_starts_at": "2026-01-01"}, "replay_starts_at="),
+        ({"sources": "electricity_maps"}, "electricity_maps_token=.*paste the key"),
+        ({"sources": "watttime", "watttime_username": "me"}, "watttime_password="),
+        ({"sources": "carbon_aware_sdk"}, "carbon_aware_sdk_url="),
+        ({"archive_issues": "maybe"}, "write true or false"),
     ],
 )
 def test_a_field_that_can_not_be_is_named_with_the_remedy(extra, says):

@@ -80,7 +80,8 @@ def test_the_test_button_says_what_works(connection):
         ({"sources": "watttyme"}, "there is no such source"),
         ({"replay_file": "/nowhere/x.csv"}, "there is no such file"),
         ({"default_region": "westeurop"}, "did you mean westeurope"),
-        ({"replay_speed": "fast"}, "write a number"),
+        ({"sources": "replay", "replay_speed": "fast"}, "write a number"),
+        ({"sources": "typical, replay", "replay_file": "/nowhere/x.csv"}, "typical days of"),
     ],
 )
 def test_the_test_button_says_what_does_not(connection, extra, says):

@@ -7,6 +7,7 @@ import json
 from importlib.resources import files
 
 import jsonschema
+import pytest
 
 from airflow_carbon.provider_info import get_provider_info
 
@@ -37,9 +38,49 @@ def test_everything_that_is_named_is_there():
         assert hook.conn_type == connection["connection-type"]
 
 
-def test_every_field_of_the_form_is_read_and_none_needs_raw_json():
-    from airflow_carbon.services.registry import Options  # noqa: PLC0415
+GOOD = {
+    "sources": "replay",
+    "default_region": "westeurope",
+    "electricity_maps_token": "one",
+    "electricity_maps_factor_type": "direct",
+    "watttime_username": "one",
+    "watttime_password": "one",
+    "carbon_aware_sdk_url": "http://one",
+    "carbon_aware_sdk_signal": "marginal",
+    "replay_file": "one.csv",
+    "replay_speed": 2,
+    "replay_starts_at": "2026-01-01T00:00Z",
+    "archive_issues": False,
+}
+
+
+@pytest.mark.parametrize("field", GOOD)
+def test_every_field_of_the_form_is_read(field):
+    from airflow_carbon.services.registry import Options, known_sources  # noqa: PLC0415
+
+    def opened(fields):
+        options = Options.parse({"sources": ",".join(known_sources()), **fields})
+        return options.open(), options.default_region, options.archive
 
     (connection,) = get_provider_info()["connection-types"]
-    assert set(connection["conn-fields"]) == set(Options.__dataclass_fields__)
+    everything = {key: value for key, value in GOOD.items() if key != "sources"}
+    fields = {"sources": "typical"} if field == "sources" else {field: None}
+    if field in {"electricity_maps_token", "watttime_username", "watttime_password"}:
+        fields = {field: "two"}
+    if field == "carbon_aware_sdk_url":
+        fields = {field: "http://two"}
+
+    assert set(connection["conn-fields"]) == set(GOOD)
+    assert opened(everything | fields) != opened(everything)
+
+
+def test_the_form_needs_no_raw_json_and_hides_what_is_secret():
+    (connection,) = get_provider_info()["connection-types"]
+    secret = {
+        name
+        for name, field in connection["conn-fields"].items()
+        if field["schema"].get("format") == "password"
+    }
+
     assert "extra" in connection["ui-field-behaviour"]["hidden-fields"]
+    assert secret == {"electricity_maps_token", "watttime_password"}

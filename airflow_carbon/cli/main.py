@@ -1,0 +1,100 @@
+"""The command line: reads the arguments, asks, prints; needs no Airflow database.
+
+Exit status: 0 done; 1 no source has an answer; 2 what was written can't be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from airflow_carbon import __version__
+from airflow_carbon.core.errors import CarbonError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DONE: Final = 0
+NO_ANSWER: Final = 1
+CAN_NOT_BE: Final = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        import_module(f"airflow_carbon.cli.{options.command}").run(options)
+    except InputError as exc:
+        print(f"airflow-carbon: {exc}", file=sys.stderr)
+        return CAN_NOT_BE
+    except CarbonError as exc:
+        print(f"airflow-carbon: {exc}", file=sys.stderr)
+        return NO_ANSWER
+    except BrokenPipeError:  # `| head` has read enough
+        sys.stderr.close()
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="airflow-carbon",
+        description="Carbon intensity as your DAGs see it: from the same Airflow connections.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(
+        title="commands", dest="command", required=True, metavar="COMMAND"
+    )
+    _add_forecast(commands)
+    _add_regions(commands)
+    return parser
+
+
+def _add_forecast(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "forecast",
+        help="the intensity of a zone or region, from now on",
+        description="Print the forecast of carbon intensity [gCO2eq/kWh] as a table and a plot.",
+        epilog="""examples:
+  airflow-carbon forecast swedencentral --hours 24
+  airflow-carbon forecast DE --duration 4h
+  airflow-carbon forecast GB --json""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("place", metavar="ZONE_OR_REGION", help="DE, SE-SE3, swedencentral, ...")
+    command.add_argument("--hours", type=float, default=48, help="how far ahead (default: 48)")
+    command.add_argument("--duration", help="mark the best window of a job so long: 4h, 90m")
+    _add_common(command)
+
+
+def _add_regions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "regions",
+        help="Azure's regions, the cleanest first",
+        description=(
+            "Print Azure's regions by what a kWh of a job emits there over the next hours, "
+            "PUE included."
+        ),
+        epilog="""examples:
+  airflow-carbon regions
+  airflow-carbon regions Europe US
+  airflow-carbon regions swedencentral,westeurope --json""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "allowed", nargs="*", default=["all"],
+        help="regions, countries, geographies or groups of them (default: all)",
+    )  # fmt: skip
+    command.add_argument("--hours", type=float, default=24, help="how far ahead (default: 24)")
+    _add_common(command)
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--conn-id", help="the Airflow connection (default: carbon_default)")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--csv", action="store_true", help="print CSV")

@@ -1,0 +1,42 @@
+"""What the commands print with."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+WIDTH: Final = 40
+
+
+def console() -> Console:
+    """Return the terminal; into a pipe or a file it prints without colours."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def bar(value: float, top: float, *, chosen: bool = False, width: int = WIDTH) -> Text:
+    """Return a bar of blocks; green, and marked, where it is chosen."""
+    eighths = round(8 * width * value / top) if top else 0
+    blocks = "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+    return Text(blocks + (" ◀" if chosen else ""), style="green" if chosen else "")
+
+
+def print_json(value: Any) -> None:
+    """Print JSON on standard output."""
+    json.dump(value, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print CSV with a header line on standard output."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
