@@ -15,10 +15,10 @@ from airflow_carbon.core.units import HOUR, ZoneKey
 from airflow_carbon.data import region_rows
 from airflow_carbon.services.calls import Call, Steps
 from airflow_carbon.services.http import Http, excerpt
-from airflow_carbon.services.reading import even_series, instant, issue, number
+from airflow_carbon.services.reading import even_series, instant, issue, joined, number, within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class CarbonAwareSDK:
             "time": begin.isoformat(),
             "toTime": end.isoformat(),
         }
-        return self._ask("bylocation", zone, params, partial(self._history, zone))
+        return self._ask("bylocation", zone, params, partial(self._history, zone, begin, end))
 
     def latest(self, zone: ZoneKey, *, now: datetime) -> Call[IntensitySeries]:
         """Ask for what is known of the last three hours."""
@@ -105,15 +105,18 @@ class CarbonAwareSDK:
         issued_at = instant(body["generatedAt"])
         return issue(series, issued_at=issued_at, now=now, source=self.name)
 
-    def _history(self, zone: ZoneKey, reply: httpx.Response) -> IntensitySeries:
-        if reply.status_code == httpx.codes.NO_CONTENT:
-            raise ServiceUnavailableError(self.name, f"it knows nothing of {zone} for that span")
-        rows = reply.json()
-        points = [(instant(one["time"]), number(one["rating"])) for one in rows]
-        return self._series(zone, points, min(_length(one["duration"]) for one in rows))
+    def _history(
+        self, zone: ZoneKey, begin: datetime, end: datetime, reply: httpx.Response
+    ) -> IntensitySeries:
+        rows = [] if reply.status_code == httpx.codes.NO_CONTENT else reply.json()
+        step = min((_length(row["duration"]) for row in rows), default=HOUR)
+        points = [(instant(row["time"]), number(row["rating"])) for row in rows]
+        known = within(points, begin, end, step)
+        part = self._series(zone, known, step) if known else None
+        return joined([part], source=self.name, begin=begin, end=end)
 
     def _series(
-        self, zone: ZoneKey, points: list[tuple[datetime, float | None]], step: timedelta
+        self, zone: ZoneKey, points: Iterable[tuple[datetime, float | None]], step: timedelta
     ) -> IntensitySeries:
         return even_series(
             points, zone=zone, step=step, signal=self.signal, factor_type=self.factor_type

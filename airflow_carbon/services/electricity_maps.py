@@ -20,10 +20,18 @@ from airflow_carbon.core.intensity import FactorType, Forecast, IntensitySeries
 from airflow_carbon.core.units import HOUR, ZoneKey
 from airflow_carbon.services.calls import Call, Steps
 from airflow_carbon.services.http import Http, excerpt
-from airflow_carbon.services.reading import chunks, even_series, instant, issue, joined, number
+from airflow_carbon.services.reading import (
+    chunks,
+    even_series,
+    instant,
+    issue,
+    joined,
+    number,
+    within,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
 T = TypeVar("T")
 
@@ -106,11 +114,7 @@ class ElectricityMaps:
         except AccessRefusedError:
             read = partial(self._rows, zone, "history", begin, end)
             parts = [(yield self._ask("history", zone, {}, read))]
-        known = [part for part in parts if part is not None]
-        if not known:
-            cause = f"it knows nothing of {zone} from {begin:%F %H:%MZ} to {end:%F %H:%MZ}"
-            raise ServiceUnavailableError(self.name, cause)
-        return joined(known)
+        return joined(parts, source=self.name, begin=begin, end=end)
 
     def _check(self) -> Generator[Call[Any], Any, str]:
         zones: dict[str, Any] = yield Http(
@@ -163,7 +167,7 @@ class ElectricityMaps:
 
     def _forecast(self, zone: ZoneKey, now: datetime, reply: httpx.Response) -> Forecast:
         body = self._body(zone, reply)
-        series = self._series(body, body["forecast"])
+        series = self._series(body, self._points(body["forecast"]))
         issued_at = instant(body["updatedAt"]) if "updatedAt" in body else now
         return issue(series, issued_at=issued_at, now=now, source=self.name)
 
@@ -172,17 +176,12 @@ class ElectricityMaps:
     ) -> IntensitySeries | None:
         """Return what is known of the span; None for nothing, which is no fault of the reply."""
         body = self._body(zone, reply)
-        first = begin - self._step(body)
-        rows = [
-            row
-            for row in body[key]
-            if row["carbonIntensity"] is not None and first < instant(row["datetime"]) < end
-        ]
-        return self._series(body, rows) if rows else None
+        points = within(self._points(body[key]), begin, end, self._step(body))
+        return self._series(body, points) if points else None
 
     def _latest(self, zone: ZoneKey, reply: httpx.Response) -> IntensitySeries:
         body = self._body(zone, reply)
-        return self._series(body, [body])
+        return self._series(body, self._points([body]))
 
     def _known(self, zone: ZoneKey, key: str, reply: httpx.Response) -> str:
         found = self._body(zone, reply)[key]
@@ -207,13 +206,17 @@ class ElectricityMaps:
             raise ServiceUnavailableError(self.name, cause)
         return body
 
-    def _series(self, body: Mapping[str, Any], rows: list[dict[str, Any]]) -> IntensitySeries:
+    def _points(self, rows: list[dict[str, Any]]) -> list[tuple[datetime, float | None]]:
         for row in rows:
             factors = row.get("emissionFactorType", self.factor_type)
             if factors != self.factor_type:
                 message = f"its factors are {factors!r}, asked for {self.factor_type.value!r}"
                 raise ValueError(message)
-        points = [(instant(row["datetime"]), number(row["carbonIntensity"])) for row in rows]
+        return [(instant(row["datetime"]), number(row["carbonIntensity"])) for row in rows]
+
+    def _series(
+        self, body: Mapping[str, Any], points: Iterable[tuple[datetime, float | None]]
+    ) -> IntensitySeries:
         zone = ZoneKey(str(body["zone"]))
         return even_series(points, zone=zone, step=self._step(body), factor_type=self.factor_type)
 

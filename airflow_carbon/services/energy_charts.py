@@ -13,10 +13,10 @@ from airflow_carbon.core.errors import CarbonError, UnknownZoneError
 from airflow_carbon.core.intensity import FactorType, Forecast, IntensitySeries
 from airflow_carbon.core.units import HOUR, ZoneKey
 from airflow_carbon.services.http import Http
-from airflow_carbon.services.reading import even_series, issue, number
+from airflow_carbon.services.reading import even_series, issue, joined, number, within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from airflow_carbon.services.calls import Call
 
@@ -57,7 +57,7 @@ class EnergyCharts:
 
     def history(self, zone: ZoneKey, *, begin: datetime, end: datetime) -> Call[IntensitySeries]:
         """Ask ``/co2eq`` for the actuals of a span; the answer ends with what is known."""
-        return self._ask(zone, begin, end, partial(self._history, zone))
+        return self._ask(zone, begin, end, partial(self._history, zone, begin, end))
 
     def latest(self, zone: ZoneKey, *, now: datetime) -> Call[IntensitySeries]:
         """Ask for the actuals of the last day."""
@@ -100,11 +100,15 @@ class EnergyCharts:
         issued_at = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
         return issue(series, issued_at=issued_at, now=now, source=self.name)
 
-    def _history(self, zone: ZoneKey, reply: httpx.Response) -> IntensitySeries:
-        return self._series(zone, list(_column(reply.json(), "co2eq").items()))
+    def _history(
+        self, zone: ZoneKey, begin: datetime, end: datetime, reply: httpx.Response
+    ) -> IntensitySeries:
+        points = within(_column(reply.json(), "co2eq").items(), begin, end, STEP)
+        part = self._series(zone, points) if points else None
+        return joined([part], source=self.name, begin=begin, end=end)
 
     def _series(
-        self, zone: ZoneKey, points: list[tuple[datetime, float | None]]
+        self, zone: ZoneKey, points: Iterable[tuple[datetime, float | None]]
     ) -> IntensitySeries:
         return even_series(points, zone=zone, step=STEP, factor_type=self.factor_type)
 

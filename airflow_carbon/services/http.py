@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from base64 import b64decode
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
@@ -48,6 +50,8 @@ LARGEST_BYTES: Final = 32 * 2**20
 TRIES: Final = 2
 RETRY_PAUSE_S: Final = 0.5
 """A dropped connection or a 5xx is tried once more, after so long [s]."""
+
+SHORTEST_SECRET: Final = 6
 
 DEFAULT_PEACE: Final = timedelta(minutes=1)
 """How long a service is left alone that says 429 and not for how long."""
@@ -220,7 +224,7 @@ def retry_after(reply: httpx.Response, now: datetime) -> timedelta:
 
 
 def excerpt(reply: httpx.Response) -> str:
-    """Return what an error reply says, on one line, short enough for a log."""
+    """Return what an error reply says, on one line, short enough for a log, without the key."""
     text = reply.text
     try:
         body = reply.json()
@@ -229,7 +233,20 @@ def excerpt(reply: httpx.Response) -> str:
     if isinstance(body, dict):
         said = [body.get(key) for key in ("error", "message", "detail", "title")]
         text = "; ".join(str(one) for one in said if one) or text
+    for secret in _secrets(reply.request.headers):
+        text = text.replace(secret, "***")
     return " ".join(text.split())[:200]
+
+
+def _secrets(headers: httpx.Headers) -> list[str]:
+    """Return what a service that repeats a request's headers would give away."""
+    own = {"host", "connection", "content-length", "content-type", *HEADERS}
+    values = [value for name, value in headers.items() if name not in own]
+    words = [word for value in values for word in value.split()]
+    for word in list(words):
+        with suppress(ValueError):
+            words += b64decode(word, validate=True).decode().split(":")
+    return sorted((word for word in words if len(word) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
 def _refusal(service: str, reply: httpx.Response) -> CarbonError:

@@ -19,7 +19,7 @@ from airflow_carbon.core.errors import InvalidSeriesError, ServiceUnavailableErr
 from airflow_carbon.core.intensity import FactorType, Forecast, IntensitySeries, Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from airflow_carbon.core.units import ZoneKey
 
@@ -139,26 +139,45 @@ def chunks(
         begin += longest
 
 
-def joined(parts: Sequence[IntensitySeries]) -> IntensitySeries:
-    """Return one series from the parts of a span, in any order; they may overlap.
+def within(
+    points: Iterable[tuple[datetime, float | None]],
+    begin: datetime,
+    end: datetime,
+    step: timedelta,
+) -> list[tuple[datetime, float]]:
+    """Return the points that are known and whose interval of length ``step`` touches a span."""
+    return [(at, value) for at, value in points if value is not None and begin - step < at < end]
+
+
+def joined(
+    parts: Iterable[IntensitySeries | None], *, source: str, begin: datetime, end: datetime
+) -> IntensitySeries:
+    """Return one series from the parts of a span, in order; they may overlap.
 
     Raises:
-        InvalidSeriesError: what they hold is not even, or differs where they overlap.
+        ServiceUnavailableError: nothing is known, or the parts do not make an even series.
     """
-    first = parts[0]
-    points = [
-        (one.begins + i * one.step, float(value))
-        for one in parts
+    known = [part for part in parts if part is not None]
+    if not known:
+        cause = f"it knows nothing of {begin:%F %H:%MZ} to {end:%F %H:%MZ}"
+        raise ServiceUnavailableError(source, cause)
+    points = {
+        one.begins + i * one.step: float(value)
+        for one in known
         for i, value in enumerate(one.g_per_kwh)
-    ]
-    series = even_series(
-        points,
-        zone=first.zone,
-        step=first.step,
-        signal=first.signal,
-        factor_type=first.factor_type,
-    )
-    return replace(series, filled=series.filled + sum(one.filled for one in parts))
+    }
+    first = known[0]
+    try:
+        series = even_series(
+            points.items(),
+            zone=first.zone,
+            step=first.step,
+            signal=first.signal,
+            factor_type=first.factor_type,
+        )
+    except InvalidSeriesError as exc:
+        raise ServiceUnavailableError(source, str(exc)) from exc
+    return replace(series, filled=series.filled + sum(one.filled for one in known))
 
 
 def _known(zone: ZoneKey, points: Iterable[tuple[datetime, float | None]]) -> dict[datetime, float]:

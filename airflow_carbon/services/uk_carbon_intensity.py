@@ -15,10 +15,18 @@ from airflow_carbon.core.intensity import FactorType, Forecast, IntensitySeries
 from airflow_carbon.core.units import HOUR, ZoneKey
 from airflow_carbon.services.calls import Call, Steps
 from airflow_carbon.services.http import Http
-from airflow_carbon.services.reading import chunks, even_series, instant, issue, joined, number
+from airflow_carbon.services.reading import (
+    chunks,
+    even_series,
+    instant,
+    issue,
+    joined,
+    number,
+    within,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
 T = TypeVar("T")
 
@@ -80,11 +88,11 @@ class UKCarbonIntensity:
     ) -> Generator[Call[Any], Any, IntensitySeries]:
         if _place(zone):
             raise ServiceUnavailableError(self.name, f"it has no actuals of a region ({zone})")
-        parts: list[IntensitySeries] = []
+        parts: list[IntensitySeries | None] = []
         for first, last in chunks(begin, end, LONGEST_RANGE):
             path = f"intensity/{_text(first)}/{_text(last)}"
-            parts.append((yield self._ask(path, zone, partial(_series, zone, "actual"))))
-        return joined(parts)
+            parts.append((yield self._ask(path, zone, partial(_actual, zone, begin, end))))
+        return joined(parts, source=self.name, begin=begin, end=end)
 
     def _ask(self, path: str, zone: ZoneKey, read: Callable[[httpx.Response], T]) -> Call[T]:
         return Http(
@@ -95,12 +103,20 @@ class UKCarbonIntensity:
         )
 
     def _forecast(self, zone: ZoneKey, now: datetime, reply: httpx.Response) -> Forecast:
-        series = _series(zone, "forecast", reply)
+        series = _series(zone, _points(zone, "forecast", reply))
         issued_at = now.replace(minute=now.minute // 30 * 30, second=0, microsecond=0)
         return issue(series, issued_at=issued_at, now=now, source=self.name)
 
 
-def _series(zone: ZoneKey, key: str, reply: httpx.Response) -> IntensitySeries:
+def _actual(
+    zone: ZoneKey, begin: datetime, end: datetime, reply: httpx.Response
+) -> IntensitySeries | None:
+    """Return what is known of the span; None for nothing yet."""
+    points = within(_points(zone, "actual", reply), begin, end, STEP)
+    return _series(zone, points) if points else None
+
+
+def _points(zone: ZoneKey, key: str, reply: httpx.Response) -> list[tuple[datetime, float | None]]:
     points = []
     for row in _rows(zone, reply):
         begin = instant(row["from"])
@@ -108,6 +124,10 @@ def _series(zone: ZoneKey, key: str, reply: httpx.Response) -> IntensitySeries:
             message = f"the row of {row['from']} is not half an hour long"
             raise ValueError(message)
         points.append((begin, number(row["intensity"][key])))
+    return points
+
+
+def _series(zone: ZoneKey, points: Iterable[tuple[datetime, float | None]]) -> IntensitySeries:
     return even_series(points, zone=zone, step=STEP, factor_type=FactorType.DIRECT)
 
 

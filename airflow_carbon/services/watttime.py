@@ -8,26 +8,30 @@ from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import httpx
-
 from airflow_carbon import clock
 from airflow_carbon.core.errors import (
-    AccessRefusedError,
-    CarbonError,
     InvalidOptionError,
-    ServiceUnavailableError,
-    UnknownZoneError,
 )
 from airflow_carbon.core.intensity import FactorType, Forecast, IntensitySeries, Signal
 from airflow_carbon.core.units import HOUR, ZoneKey
 from airflow_carbon.data import region_rows
 from airflow_carbon.services.calls import Call, Steps
 from airflow_carbon.services.flight import ANSWERS, Flight
-from airflow_carbon.services.http import Http, excerpt
-from airflow_carbon.services.reading import chunks, even_series, instant, issue, joined, number
+from airflow_carbon.services.reading import (
+    chunks,
+    even_series,
+    instant,
+    issue,
+    joined,
+    number,
+    within,
+)
+from airflow_carbon.services.watttime_account import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
+
+    import httpx
 
 T = TypeVar("T")
 
@@ -47,12 +51,7 @@ FREE_REGION: Final = "CAISO_NORTH"
 LONGEST_RANGE: Final = timedelta(days=30)
 """How much one question for the past may span; the service allows 32 days."""
 
-_ABOUT_THE_ASK: Final = {400, 404, 422}
-
 STEP: Final = timedelta(minutes=5)
-
-TOKEN_HOLDS: Final = timedelta(minutes=25)
-"""A token is good for 30 minutes."""
 
 REGION_HOLDS: Final = timedelta(days=1)
 
@@ -113,17 +112,12 @@ class WattTime:
     def _history(
         self, zone: ZoneKey, begin: datetime, end: datetime
     ) -> Generator[Call[Any], Any, IntensitySeries]:
-        known: list[IntensitySeries] = []
+        parts: list[IntensitySeries | None] = []
         read = partial(self._span, zone, begin, end)
         for first, last in chunks(begin, end, LONGEST_RANGE):
             span = {"start": first.isoformat(), "end": last.isoformat()}
-            part: IntensitySeries | None = yield self._in_region(zone, "historical", span, read)
-            if part is not None:
-                known.append(part)
-        if not known:
-            cause = f"it knows nothing of {zone} from {begin:%F %H:%MZ} to {end:%F %H:%MZ}"
-            raise ServiceUnavailableError(self.name, cause)
-        return joined(known)
+            parts.append((yield self._in_region(zone, "historical", span, read)))
+        return joined(parts, source=self.name, begin=begin, end=end)
 
     def _issued(
         self, zone: ZoneKey, begin: datetime, end: datetime
@@ -170,21 +164,6 @@ class WattTime:
 
         return Flight(self.name, (self, "region", place), steps, ANSWERS)
 
-    def _login(self) -> Call[str]:
-        """Ask for a token; all waits share it while it is good."""
-
-        def steps() -> Generator[Call[Any], Any, tuple[str, datetime]]:
-            token: str = yield Http(
-                service=self.name,
-                url=f"{self.base_url}/login",
-                auth=httpx.BasicAuth(self.username, self.password),
-                read=lambda reply: str(reply.json()["token"]),
-                refuse=partial(_refused_login, self.name),
-            )
-            return token, clock.now() + TOKEN_HOLDS
-
-        return Flight(self.name, (self, "login"), steps, ANSWERS)
-
     def _signed(
         self,
         zone: ZoneKey,
@@ -192,27 +171,15 @@ class WattTime:
         params: Mapping[str, str],
         read: Callable[[httpx.Response], T],
     ) -> Generator[Call[Any], Any, T]:
-        """Log in, ask, and log in anew where the token has ended before its time."""
-        for last in (False, True):
-            token: str = yield self._login()
-            try:
-                answer: T = yield Http(
-                    service=self.name,
-                    url=f"{self.base_url}/v3/{path}",
-                    params={"signal_type": self.signal_type, **params},
-                    headers={"authorization": f"Bearer {token}"},
-                    read=read,
-                    refuse=partial(_refusal, self.name, zone),
-                )
-            except _TokenEndedError:
-                known = ANSWERS.known.get((self, "login"))
-                if known is not None and known.answer == token:  # else it is renewed already
-                    ANSWERS.known.pop((self, "login"), None)
-                if last:
-                    raise
-            else:
-                return answer
-        raise AssertionError  # the last try returns or raises
+        account = Account(
+            service=self.name,
+            base_url=self.base_url,
+            username=self.username,
+            password=self.password,
+        )
+        params = {"signal_type": self.signal_type, **params}
+        answer: T = yield from account.ask(f"v3/{path}", params, read, zone=zone)
+        return answer
 
     def _forecast(self, zone: ZoneKey, now: datetime, reply: httpx.Response) -> Forecast:
         series = self._points(zone, reply)
@@ -221,26 +188,21 @@ class WattTime:
 
     def _points(self, zone: ZoneKey, reply: httpx.Response) -> IntensitySeries:
         body = reply.json()
-        return self._series(zone, body["meta"], body["data"])
+        return self._series(zone, body["meta"], _rates(body["data"]))
 
     def _span(
         self, zone: ZoneKey, begin: datetime, end: datetime, reply: httpx.Response
     ) -> IntensitySeries | None:
         """Return what is known of the span; None for nothing, which is no fault of the reply."""
         body = reply.json()
-        first = begin - _step(body["meta"])
-        data = [
-            one
-            for one in body["data"]
-            if one["value"] is not None and first < instant(one["point_time"]) < end
-        ]
-        return self._series(zone, body["meta"], data) if data else None
+        points = within(_rates(body["data"]), begin, end, _step(body["meta"]))
+        return self._series(zone, body["meta"], points) if points else None
 
     def _issues(self, zone: ZoneKey, reply: httpx.Response) -> list[Forecast]:
         body = reply.json()
         return [
             Forecast(
-                series=self._series(zone, body["meta"], one["forecast"]),
+                series=self._series(zone, body["meta"], _rates(one["forecast"])),
                 issued_at=instant(one["generated_at"]),
                 source=self.name,
             )
@@ -248,7 +210,10 @@ class WattTime:
         ]
 
     def _series(
-        self, zone: ZoneKey, meta: Mapping[str, Any], data: list[Mapping[str, Any]]
+        self,
+        zone: ZoneKey,
+        meta: Mapping[str, Any],
+        points: Iterable[tuple[datetime, float | None]],
     ) -> IntensitySeries:
         if meta["units"] != UNIT:
             message = f"its unit is {meta['units']!r}, not {UNIT!r}"
@@ -256,14 +221,19 @@ class WattTime:
         if meta.get("signal_type", self.signal_type) != self.signal_type:
             message = f"its signal is {meta['signal_type']!r}, asked for {self.signal_type!r}"
             raise ValueError(message)
-        rates = [(instant(one["point_time"]), number(one["value"])) for one in data]
         return even_series(
-            [(at, None if rate is None else rate * G_PER_KWH) for at, rate in rates],
+            points,
             zone=zone,
             step=_step(meta),
             signal=SIGNALS[self.signal_type],
             factor_type=FactorType.DIRECT,
         )
+
+
+def _rates(data: list[Mapping[str, Any]]) -> list[tuple[datetime, float | None]]:
+    """Return the points in g/kWh."""
+    rates = [(instant(one["point_time"]), number(one["value"])) for one in data]
+    return [(at, None if rate is None else rate * G_PER_KWH) for at, rate in rates]
 
 
 def _step(meta: Mapping[str, Any]) -> timedelta:
@@ -280,24 +250,3 @@ def _region(zone: ZoneKey) -> tuple[str, tuple[float, float] | None]:
     if rows:
         return "", (rows[0].latitude, rows[0].longitude)
     return zone, None
-
-
-class _TokenEndedError(AccessRefusedError):
-    """The token is not accepted: log in anew."""
-
-
-def _refused_login(service: str, reply: httpx.Response) -> CarbonError | None:
-    if reply.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-        return AccessRefusedError(service, "user name or password is not accepted; mend them")
-    return None
-
-
-def _refusal(service: str, zone: ZoneKey, reply: httpx.Response) -> CarbonError | None:
-    said, status = excerpt(reply), reply.status_code
-    if status == httpx.codes.UNAUTHORIZED:
-        return _TokenEndedError(service, f"the token is not accepted: {said}")
-    if status == httpx.codes.FORBIDDEN:
-        return AccessRefusedError(service, f"the plan of this account does not include it: {said}")
-    if status in _ABOUT_THE_ASK and ("region" in said.lower() or "location" in said.lower()):
-        return UnknownZoneError(zone)
-    return None

@@ -219,3 +219,23 @@ def test_what_is_secret_shows_in_no_repr():
     )  # fmt: skip
 
     assert "canary" not in repr(call)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"headers": {"auth-token": "canary-key"}},
+        {"headers": {"authorization": "Bearer canary-key"}},
+        {"auth": httpx.BasicAuth("me", "canary-key")},
+    ],
+)
+def test_a_service_that_repeats_the_key_does_not_give_it_away(ask, web, how):
+    web.mood = lambda asked: Say(403, {"error": f"bad key canary-key in {asked.headers}"})
+
+    with pytest.raises(AccessRefusedError, match="bad key") as caught:
+        ask(**how)
+
+    assert "canary" not in str(caught.value)
+    sent = web.asked[0].headers
+    for word in f"{sent.get('auth-token', '')} {sent.get('authorization', '')}".split():
+        assert word in {"Bearer", "Basic"} or word not in str(caught.value)
