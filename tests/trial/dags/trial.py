@@ -76,3 +76,12 @@ with DAG("under_test", schedule=None):
 
     short = CarbonAwareSensor(task_id="wait", zone="FR", duration="2s", max_delay="30s")
     say(short.output)
+
+with DAG("served", schedule=None):
+    CarbonAwareSensor(
+        task_id="wait",
+        zone="CAISO_NORTH",
+        duration="10s",
+        max_delay="200s",
+        carbon_conn_id="served",
+    )
