@@ -68,6 +68,16 @@ def _carbon_connection() -> dict[str, Any]:
                 "lifecycle (the default) or direct, which counts the stack alone.",
                 ["lifecycle", "direct"],
             ),
+            "electricity_maps_granularity": _choice(
+                "Electricity Maps: steps",
+                "hourly (the default), or finer where the plan allows.",
+                ["hourly", "15_minutes", "5_minutes"],
+            ),
+            "electricity_maps_horizon_hours": _choice(
+                "Electricity Maps: horizon [h]",
+                "How far ahead the plan lets forecasts reach; 72 without a choice.",
+                ["6", "24", "48", "72"],
+            ),
             "watttime_username": _text("WattTime: user name", "Of an account with API access."),
             "watttime_password": _secret("WattTime: password", ""),
             "carbon_aware_sdk_url": _text(
@@ -102,6 +112,11 @@ def _carbon_connection() -> dict[str, Any]:
                     "plans can be judged later."
                 ),
                 "schema": {"type": ["boolean", "null"], "default": True},
+            },
+            "archive_days": {
+                "label": "Keep archived forecasts [days]",
+                "description": "Older issues and actuals are forgotten; 400 without a number.",
+                "schema": {"type": ["number", "null"], "default": 400, "exclusiveMinimum": 0},
             },
         },
         "ui-field-behaviour": {

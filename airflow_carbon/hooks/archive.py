@@ -23,9 +23,6 @@ log = logging.getLogger(__name__)
 TRY_AGAIN: Final = timedelta(minutes=5)
 """How long a ledger that could not be opened is left alone."""
 
-KEPT: Final = timedelta(days=400)
-"""How long issues and actuals are kept: a year to learn from, and a month to compare."""
-
 
 @dataclass(slots=True)
 class Archives:
@@ -35,8 +32,11 @@ class Archives:
     failed: dict[str, datetime] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def at(self, url: str | URL) -> Archive | None:
-        """Return the archive at a URL; None, and a warning, where it can't be had."""
+    def at(self, url: str | URL, *, keep: timedelta) -> Archive | None:
+        """Return the archive at a URL; None, and a warning, where it can't be had.
+
+        What is older than ``keep`` is forgotten when it is opened.
+        """
         from airflow_carbon.ledger.archive import Archive
         from airflow_carbon.ledger.store import Ledger
 
@@ -49,7 +49,7 @@ class Archives:
                 return None
             try:
                 archive = Archive(Ledger.open(url))
-                archive.prune(now - KEPT)
+                archive.prune(now - keep)
             except CarbonError as exc:
                 self.failed[key] = now + TRY_AGAIN
                 log.warning("forecasts are not archived, and not shared with others: %s", exc)

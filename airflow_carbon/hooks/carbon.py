@@ -97,7 +97,7 @@ class CarbonHook(BaseHook):
             except InputError as exc:
                 self.log.warning("forecasts are not archived: %s", exc)
                 return options.open()
-        return options.open(ARCHIVES.at(self._ledger_url))
+        return options.open(ARCHIVES.at(self._ledger_url, keep=options.archived_for))
 
     async def asources(self) -> tuple[Source, ...]:
         """Return the sources, from an event loop; as :meth:`sources`."""
@@ -112,7 +112,8 @@ class CarbonHook(BaseHook):
             except InputError as exc:
                 self.log.warning("forecasts are not archived: %s", exc)
                 return options.open()
-        return options.open(await asyncio.to_thread(ARCHIVES.at, self._ledger_url))
+        archive = await asyncio.to_thread(ARCHIVES.at, self._ledger_url, keep=options.archived_for)
+        return options.open(archive)
 
     def forecast(
         self, zone: ZoneKey, flex: Flexibility, *, strict: bool = False

@@ -37,12 +37,8 @@ T = TypeVar("T")
 
 BASE_URL: Final = "https://api.electricitymaps.com/v4"
 
-GRANULARITIES: Final = {
-    "5_minutes": HOUR / 12,
-    "15_minutes": HOUR / 4,
-    "hourly": HOUR,
-    "daily": 24 * HOUR,
-}
+STEPS: Final = {"5_minutes": HOUR / 12, "15_minutes": HOUR / 4, "hourly": HOUR}
+"""What a forecast's granularity may be."""
 
 HORIZONS_H: Final = (6, 24, 48, 72)
 
@@ -221,7 +217,7 @@ class ElectricityMaps:
         return even_series(points, zone=zone, step=self._step(body), factor_type=self.factor_type)
 
     def _step(self, body: Mapping[str, Any]) -> timedelta:
-        return GRANULARITIES[body.get("temporalGranularity", self.granularity)]
+        return STEPS[body.get("temporalGranularity", self.granularity)]
 
 
 def _where(zone: ZoneKey) -> dict[str, str]:

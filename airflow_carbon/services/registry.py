@@ -7,6 +7,7 @@ Packages outside add sources by the entry point group :data:`GROUP`: a function 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -37,6 +38,7 @@ class Options:
     sources: tuple[str, ...] = ("typical",)
     default_region: str | None = None
     archive: bool = True
+    archive_days: float = 400.0
     fields: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -52,12 +54,16 @@ class Options:
         found = [name for name, needs in _IMPLIED.items() if needs in given]
         names = str(given.get("sources", " ".join([*found, "typical"])))
         region = given.get("default_region")
+        archive = Settings("archive", given)
         options = cls(
             sources=tuple(names.replace(",", " ").split()),
             default_region=str(region) if region else None,
-            archive=Settings("archive", given).flag("issues", default=True),
+            archive=archive.flag("issues", default=True),
+            archive_days=archive.number("days", 400.0),
             fields=MappingProxyType(given),
         )
+        if not options.archive_days > 0:
+            raise InvalidOptionError("archive_days", options.archive_days, "write a number of days")
         options.open()
         return options
 
@@ -75,6 +81,11 @@ class Options:
             source if source.cadence is None else Shared(source=source, archive=archive)
             for source in opened
         )
+
+    @property
+    def archived_for(self) -> timedelta:
+        """How long issues and actuals are kept."""
+        return timedelta(days=self.archive_days)
 
     @property
     def asks_services(self) -> bool:
@@ -115,6 +126,8 @@ def _electricity_maps(settings: Settings) -> Source:
     source: Source = module.ElectricityMaps(
         token=settings.needed("token", "paste the key that Electricity Maps' portal shows"),
         factor_type=FactorType(settings.choice("factor_type", tuple(FactorType), "lifecycle")),
+        granularity=settings.choice("granularity", tuple(module.STEPS), "hourly"),
+        horizon_hours=int(settings.choice("horizon_hours", ("6", "24", "48", "72"), "72")),
         **_base_url(settings),
     )
     return source

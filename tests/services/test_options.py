@@ -46,6 +46,11 @@ def test_a_file_in_the_home_folder_is_found():
         ({"sources": "watttime", "watttime_username": "me"}, "watttime_password="),
         ({"sources": "carbon_aware_sdk"}, "carbon_aware_sdk_url="),
         ({"archive_issues": "maybe"}, "write true or false"),
+        ({"archive_days": "-1"}, "archive_days=-1.0 can't be"),
+        (
+            {"electricity_maps_token": "x", "electricity_maps_granularity": "daily"},
+            "electricity_maps_granularity='daily'.*write one of",
+        ),
     ],
 )
 def test_a_field_that_can_not_be_is_named_with_the_remedy(extra, says):

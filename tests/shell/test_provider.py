@@ -43,6 +43,8 @@ GOOD = {
     "default_region": "westeurope",
     "electricity_maps_token": "one",
     "electricity_maps_factor_type": "direct",
+    "electricity_maps_granularity": "15_minutes",
+    "electricity_maps_horizon_hours": "24",
     "watttime_username": "one",
     "watttime_password": "one",
     "carbon_aware_sdk_url": "http://one",
@@ -51,6 +53,7 @@ GOOD = {
     "replay_speed": 2,
     "replay_starts_at": "2026-01-01T00:00Z",
     "archive_issues": False,
+    "archive_days": 30,
 }
 
 
@@ -60,7 +63,7 @@ def test_every_field_of_the_form_is_read(field):
 
     def opened(fields):
         options = Options.parse({"sources": ",".join(known_sources()), **fields})
-        return options.open(), options.default_region, options.archive
+        return options.open(), options.default_region, options.archive, options.archived_for
 
     (connection,) = get_provider_info()["connection-types"]
     everything = {key: value for key, value in GOOD.items() if key != "sources"}
