@@ -32,7 +32,8 @@ LATE: Final = timedelta(minutes=1)
 REFUSED: Final = timedelta(minutes=15)
 """How long a refusal (a wrong key, a plan, a zone) is taken for the answer."""
 
-MEMORY: Final = timedelta(days=1)
+MEMORY: Final = timedelta(hours=1)
+"""How long an answer that no longer holds is kept in mind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Answers:
         return found if found is not None and clock.now() < found.good_until else None
 
     def forget_old(self) -> None:
-        """Drop what has not been good for a day."""
+        """Drop what has long not been good."""
         since = clock.now() - MEMORY
         for key in [key for key, one in self.known.items() if one.good_until < since]:
             self.known.pop(key, None)

@@ -64,7 +64,7 @@ class Gate:
             self.failures += 1
             self.cause = str(error)
             if isinstance(error, RateLimitedError):
-                self.closed_until = now + min(error.retry_after, LONGEST_PAUSE)
+                self.closed_until = now + error.retry_after
             elif self.failures >= FAILURES:
                 pause = FIRST_PAUSE * 2 ** min(self.failures - FAILURES, 10)
                 self.closed_until = now + min(pause, LONGEST_PAUSE)

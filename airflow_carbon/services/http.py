@@ -56,6 +56,8 @@ SHORTEST_SECRET: Final = 6
 DEFAULT_PEACE: Final = timedelta(minutes=1)
 """How long a service is left alone that says 429 and not for how long."""
 
+LONGEST_PEACE: Final = timedelta(days=1)
+
 HEADERS: Final = {
     "user-agent": f"airflow-carbon/{__version__}",
     "accept": "application/json",
@@ -211,16 +213,16 @@ class _Pause:
 
 
 def retry_after(reply: httpx.Response, now: datetime) -> timedelta:
-    """Return how long the service wants to be left alone (RFC 9110, 10.2.3)."""
+    """Return how long the service wants to be left alone (RFC 9110, 10.2.3), a day at most."""
     text = reply.headers.get("retry-after", "").strip()
     if text.isdecimal():
-        return timedelta(seconds=min(int(text), 86400))
+        return min(timedelta(seconds=int(text[:9])), LONGEST_PEACE)
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, TypeError):
         return DEFAULT_PEACE
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return max(at - now, timedelta(0))
+    return min(max(at - now, timedelta(0)), LONGEST_PEACE)
 
 
 def excerpt(reply: httpx.Response) -> str:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from servers.web import Say, serving
 
-from airflow_carbon import __version__
+from airflow_carbon import __version__, clock
 from airflow_carbon.core.errors import (
     AccessRefusedError,
     MalformedReplyError,
@@ -30,6 +30,7 @@ SECOND = timedelta(seconds=1)
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch):
     monkeypatch.setattr(http, "RETRY_PAUSE_S", 0.01)
+    gate.GATES.gates.clear()
 
 
 @pytest.fixture
@@ -154,10 +155,12 @@ def test_after_some_failures_the_service_is_left_alone_then_one_ask_probes(ask, 
 
 
 def test_a_limit_holds_back_everyone_for_as_long_as_it_says(ask, web):
-    web.mood = lambda _: Say(429, headers={"retry-after": "60"})
+    web.mood = lambda _: Say(429, headers={"retry-after": "7200"})
     with pytest.raises(RateLimitedError):
         ask()
     web.mood = None
+    (closed,) = (one for one in gate.GATES.gates.values() if one.service == "x" and one.failures)
+    assert closed.closed_until - clock.now() > 7000 * SECOND
 
     with pytest.raises(ServiceUnavailableError, match="not asked before"):
         ask()
@@ -203,6 +206,8 @@ def test_each_failed_probe_doubles_the_pause_up_to_a_limit():
         ("120", 120 * SECOND),
         ("Wed, 01 Jul 2026 10:00:30 GMT", 30 * SECOND),
         ("Wed, 01 Jul 2026 09:00:00 GMT", 0 * SECOND),
+        ("7200", 7200 * SECOND),
+        ("99999999999999999999", 86400 * SECOND),
         ("soon", http.DEFAULT_PEACE),
         ("", http.DEFAULT_PEACE),
         ("-5", http.DEFAULT_PEACE),
