@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
@@ -14,6 +15,7 @@ from airflow_carbon.core.errors import (
     AccessRefusedError,
     CarbonError,
     RateLimitedError,
+    ServiceUnavailableError,
     UnknownZoneError,
 )
 from airflow_carbon.services.calls import adrive, drive
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from airflow_carbon.services.calls import Call
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 LATE: Final = timedelta(minutes=1)
 """How soon to ask again when an answer is due and not yet out; also after a failure."""
@@ -117,6 +121,11 @@ class Flight(Generic[T]):
             return (yield from self.steps())
         except CarbonError as exc:
             return exc, clock.now() + pause_after(exc)
+        except Exception as exc:
+            # a source of another package may raise anything, and may not end the wait by it
+            log.exception("%s has a fault", self.service)
+            fault = ServiceUnavailableError(self.service, f"{type(exc).__name__}: {exc}")
+            return fault, clock.now() + LATE
 
     def _learn(self, told: tuple[T | CarbonError, datetime]) -> Known[T]:
         known = Known(*told)

@@ -104,7 +104,10 @@ def _best(
     for issue in issues:
         better = issue
         if isinstance(source, Shared):
-            better = yield source.outlook(question.zone, issue, now=question.now)
+            try:
+                better = yield source.outlook(question.zone, issue, now=question.now)
+            except CarbonError as exc:  # it takes too long, say: the issue itself will do
+                on_failure(exc)
         if question.answered_by(better):
             return better
     if fresh is not None:

@@ -223,7 +223,7 @@ class Shared:
         begin = max(since, now - FIRST_HISTORY) if known is None else known.ends - known.step
         try:
             fresh: IntensitySeries = yield self.source.history(zone, begin=begin, end=now)
-        except (ServiceUnavailableError, InvalidSeriesError) as exc:
+        except CarbonError as exc:
             log.info("no history of %s: %s", zone, exc)
             return known, now + HISTORY_EVERY / 6
         fresh = replace(fresh, zone=zone)

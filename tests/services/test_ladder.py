@@ -40,13 +40,13 @@ class Moody:
             raise mood
         return IntensitySeries(zone=zone, begins=begin, step=HOUR, g_per_kwh=np.full(mood, 42.0))
 
-    def forecast(self, zone, *, now, until):  # noqa: ARG002
+    def forecast(self, zone, *, now, until):
         def answer():
             return Forecast(series=self._answer(zone, now), issued_at=now, source=self.name)
 
         return Local(service=self.name, answer=answer)
 
-    def history(self, zone, *, begin, end):  # noqa: ARG002
+    def history(self, zone, *, begin, end):
         return Local(service=self.name, answer=lambda: self._answer(zone, begin))
 
     def check(self):

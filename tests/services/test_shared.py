@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,7 +12,11 @@ import pytest
 from servers.web import Say, serving
 
 from airflow_carbon import clock
-from airflow_carbon.core.errors import LedgerError, ServiceUnavailableError
+from airflow_carbon.core.errors import (
+    LedgerError,
+    ServiceUnavailableError,
+    UnknownZoneError,
+)
 from airflow_carbon.core.flexibility import Flexibility
 from airflow_carbon.core.intensity import Forecast, IntensitySeries
 from airflow_carbon.ledger.archive import Archive
@@ -46,7 +50,7 @@ class Weather:
     cadence: timedelta | None = HOUR
     reach: timedelta = 48 * HOUR
 
-    def forecast(self, zone, *, now, until):  # noqa: ARG002
+    def forecast(self, zone, *, now, until):
         def read(reply):
             body = reply.json()
             points = [(instant(point["at"]), point["g"]) for point in body["points"]]
@@ -338,6 +342,36 @@ def test_hours_without_an_actual_yet_are_surveyed_from_the_issue_of_the_time(web
     found = drive(survey([source], "DE", begin=begin, end=now, now=now))
 
     assert (found.source, found.quality) == ("weather", "issued")
+
+
+def test_a_history_that_can_not_be_had_leaves_the_issue_as_it_is(web, archive):
+    for said in (Say(401), Say(503)):
+        web.mood = lambda asked, said=said: said if asked.path == "/history" else None
+
+        forecast, failures = outcome(shared(web, archive), web)
+
+        assert (forecast.source, forecast.quality, failures) == ("weather", "issued", [])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faulty(Weather):
+    """Somebody else's service, with a mistake in it."""
+
+    def forecast(self, zone, *, now, until):
+        return [][len(zone)]
+
+    def history(self, zone, *, begin, end):
+        raise UnknownZoneError(zone)
+
+
+def test_a_fault_in_somebody_elses_service_does_not_end_a_wait(web, archive, caplog):
+    source = replace(shared(web, archive), source=Faulty(base_url=web.url))
+
+    forecast, (failure,) = outcome(source, web)
+
+    assert forecast.source == "typical"
+    assert "weather gave no answer: IndexError" in str(failure)
+    assert "weather has a fault" in caplog.text
 
 
 def test_actuals_are_asked_for_now_and_then_not_with_each_issue(web, archive):
