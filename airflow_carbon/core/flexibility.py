@@ -53,6 +53,26 @@ def parse_duration(name: str, value: object) -> timedelta:
     return length
 
 
+def parse_share(name: str, value: object) -> float:
+    """Read a share from 0 to below 1: a number, or text such as ``0.05`` or ``5%``.
+
+    Raises:
+        InvalidOptionError: anything else.
+
+    >>> parse_share("min_saving", "5 %")
+    0.05
+    """
+    remedy = "write a share from 0 to below 1, such as 0.05 or '5%'"
+    text = str(value).strip()
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError as exc:
+        raise InvalidOptionError(name, value, remedy) from exc
+    if not 0 <= share < 1:
+        raise InvalidOptionError(name, value, remedy)
+    return share
+
+
 def parse_instant(name: str, value: object) -> datetime:
     """Read an aware instant, a datetime or ISO 8601 with an offset, and return it in UTC.
 

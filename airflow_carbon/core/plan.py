@@ -127,6 +127,7 @@ def at_once(
 _WHY = {
     Reason.CLEAN: "its cleanest window begins",
     Reason.DEADLINE: "its latest start has come",
+    Reason.BELOW_MIN_SAVING: "since waiting would save less than was asked for",
     Reason.NO_DATA: "because no source can say when it would be cleaner",
 }
 

@@ -110,6 +110,8 @@ class Reason(StrEnum):
     """Its best window begins."""
     DEADLINE = "deadline"
     """Its latest start has come."""
+    BELOW_MIN_SAVING = "below_min_saving"
+    """Waiting would save less than was asked for."""
     NO_DATA = "no_data"
     """No source had anything to say."""
 
@@ -136,6 +138,7 @@ def decide(
     *,
     now: datetime,
     planned: Window | None = None,
+    min_saving: float = 0.0,
 ) -> StartNow | WaitUntil:
     """Decide between running now and waiting: the whole policy of the package.
 
@@ -147,6 +150,8 @@ def decide(
     than :data:`MARGIN`, so that noise does not move the start back and forth. It still counts
     while its start is a moment ago, so that waking up late by a second does not lose it to a
     tie tomorrow.
+
+    ``min_saving`` is the share of running now's intensity that a wait has to save.
     """
     begun = planned is not None and planned.start <= now
     since = planned.start if planned is not None and begun else now
@@ -163,7 +168,15 @@ def decide(
         return StartNow(window=None, because=Reason.NO_DATA)
     if window.start <= now:
         return StartNow(window=_run_at(forecast, flex, now) or window, because=Reason.CLEAN)
+    run_now = _run_at(forecast, flex, now)
+    if min_saving > 0 and run_now is not None and _saving(window, run_now) < min_saving:
+        return StartNow(window=run_now, because=Reason.BELOW_MIN_SAVING)
     return WaitUntil(at=_next_look(forecast, now, window.start), window=window)
+
+
+def _saving(window: Window, run_now: Window) -> float:
+    at_once = float(run_now.mean_g_per_kwh)
+    return 1 - window.mean_g_per_kwh / at_once if at_once else 0.0
 
 
 def hold(series: IntensitySeries, flex: Flexibility, *, planned: Window, best: Window) -> Window:

@@ -13,7 +13,13 @@ from jinja2.meta import find_undeclared_variables
 from airflow_carbon import clock
 from airflow_carbon.azure.regions import region as region_by_name
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
-from airflow_carbon.triggers.request import WaitRequest, check_place, check_times, is_template
+from airflow_carbon.triggers.request import (
+    WaitRequest,
+    check_place,
+    check_share,
+    check_times,
+    is_template,
+)
 from airflow_carbon.triggers.window import WindowTrigger
 
 if TYPE_CHECKING:
@@ -69,6 +75,8 @@ class CarbonAwareSensor(BaseSensorOperator):
     :param max_delay: how long after the DAG run's ``run_after`` (or after ``earliest``,
         where that is later) it may start.
     :param earliest: the instant before which it may not start.
+    :param min_saving: what a wait has to save, as a share of running at once (``0.05``,
+        ``5%``); otherwise the job starts, with the reason ``below_min_saving``.
     :param carbon_conn_id: a connection of type ``carbon``; none is needed for the default.
     :param start_from_trigger: False lets a worker start the wait, which then defers. So
         does a mapped task, and one whose templates only a worker can render (``ti``, macros
@@ -86,6 +94,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         "deadline",
         "max_delay",
         "earliest",
+        "min_saving",
         "carbon_conn_id",
         "submitted",
     )
@@ -100,6 +109,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         deadline: datetime | str | None = None,
         max_delay: timedelta | str | None = None,
         earliest: datetime | str | None = None,
+        min_saving: float | str = 0.0,
         carbon_conn_id: str = DEFAULT_CONN_ID,
         start_from_trigger: bool = True,
         **kwargs: Any,
@@ -111,10 +121,12 @@ class CarbonAwareSensor(BaseSensorOperator):
         self.deadline = deadline
         self.max_delay = max_delay
         self.earliest = earliest
+        self.min_saving = min_saving
         self.carbon_conn_id = carbon_conn_id
         self.submitted = _SUBMITTED
         check_place(region, zone)
         check_times(self)
+        check_share("min_saving", min_saving)
         if region is not None and not is_template(region):
             region_by_name(region)
         given = {name: getattr(self, name) for name in self.template_fields}
@@ -149,7 +161,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         hook, flex = CarbonHook(self.carbon_conn_id), request.flex
         forecast = hook.forecast(request.zone, flex, strict=True)
         now = clock.now()
-        answer = decide(forecast, flex, now=now)
+        answer = decide(forecast, flex, now=now, min_saving=request.min_saving)
         if not isinstance(answer, StartNow):
             return None
         survey = hook.survey(request.zone, flex.earliest, flex.earliest + flex.duration)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from airflow_carbon.azure.regions import region
 from airflow_carbon.core.errors import InvalidOptionError
-from airflow_carbon.core.flexibility import Flexibility, flexibility, parse_duration, parse_instant
+from airflow_carbon.core.flexibility import (
+    Flexibility,
+    flexibility,
+    parse_duration,
+    parse_instant,
+    parse_share,
+)
 from airflow_carbon.core.units import ZoneKey
 
 if TYPE_CHECKING:
@@ -52,6 +58,10 @@ class Fields(Times, Protocol):
     def zone(self) -> object:
         """The grid zone."""
 
+    @property
+    def min_saving(self) -> object:
+        """The share that a wait has to save."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaitRequest:
@@ -60,6 +70,7 @@ class WaitRequest:
     zone: ZoneKey
     region: str | None
     flex: Flexibility
+    min_saving: float
 
     @classmethod
     def read(cls, source: Fields) -> WaitRequest:
@@ -75,6 +86,7 @@ class WaitRequest:
             zone=found.zone if found else ZoneKey(str(zone)),
             region=found.name if found else None,
             flex=read_flexibility(source),
+            min_saving=parse_share("min_saving", source.min_saving),
         )
 
     @property
@@ -124,6 +136,12 @@ def check_times(source: Times) -> None:
     if (source.deadline is None) == (source.max_delay is None):
         remedy = "give exactly one of deadline= (when the work must have ended) and max_delay="
         raise InvalidOptionError("deadline", source.deadline, remedy)
+
+
+def check_share(name: str, value: object) -> None:
+    """Check at DAG parse a share that no template will fill in."""
+    if not is_template(value):
+        parse_share(name, value)
 
 
 def is_template(value: object) -> bool:

@@ -49,6 +49,7 @@ class WindowTrigger(BaseTrigger):
     earliest: datetime | str | None
     submitted: datetime | str
     ends_task: bool
+    min_saving: float | str = 0.0
 
     def __post_init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's own has no types
@@ -114,7 +115,7 @@ class WindowTrigger(BaseTrigger):
         while True:
             forecast = await self._forecast(hook, request, strict=strict)
             now = clock.now()
-            answer = decide(forecast, flex, now=now, planned=planned)
+            answer = decide(forecast, flex, now=now, planned=planned, min_saving=request.min_saving)
             if isinstance(answer, StartNow):
                 break
             if strict or answer.window != planned:

@@ -186,3 +186,28 @@ def test_a_plan_that_stands_says_what_the_newest_forecast_says_of_it():
     )
 
     assert second.window.mean_g_per_kwh == 120
+
+
+@pytest.mark.parametrize(("share", "waits"), [(0.0, True), (0.3, True), (0.4, False)])
+def test_a_wait_that_saves_too_little_is_none(share, waits):
+    flex = Flexibility(duration=HOUR, earliest=T0, deadline=T0 + 10 * HOUR)
+
+    answer = decide(forecast_of([300, 300, 200] + [300] * 7), flex, now=T0, min_saving=share)
+
+    assert isinstance(answer, WaitUntil) is waits
+    if not waits:
+        assert answer.because is Reason.BELOW_MIN_SAVING
+        assert answer.window.mean_g_per_kwh == 300
+
+
+@given(problems(), st.floats(0, 0.99))
+def test_whatever_a_wait_has_to_save_the_start_is_in_time(problem, share):
+    series, flex = problem
+    forecast = Forecast(series=series, issued_at=series.begins, source="t")
+
+    answer = decide(forecast, flex, now=flex.earliest, min_saving=share)
+
+    if isinstance(answer, WaitUntil):
+        at_once = series.mean(flex.earliest, flex.earliest + flex.duration)
+        assert answer.window.mean_g_per_kwh <= at_once * (1 - share) + 1e-6
+        assert answer.window.start <= flex.latest_start

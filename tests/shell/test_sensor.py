@@ -44,6 +44,8 @@ def sensor(**changes) -> CarbonAwareSensor:
             "with a time zone",
         ),
         ({"earliest": "2030-01-01T00:00"}, InvalidInstantError, "earliest="),
+        ({"min_saving": "much"}, InvalidOptionError, r"min_saving='much'.*write a share"),
+        ({"min_saving": 5}, InvalidOptionError, r"min_saving=5.*such as 0.05 or '5%'"),
     ],
 )
 def test_a_mistake_that_is_visible_at_parse_breaks_the_parse(changes, error, says):
