@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = (
     "region", "geography", "country", "zone", "pue", "pue_is_published",
-    "mean_g_per_kwh", "lowest_g_per_kwh", "g_per_it_kwh", "source", "quality",
+    "mean_g_per_kwh", "lowest_g_per_kwh", "g_per_it_kwh", "signal", "factor_type",
+    "source", "quality",
 )  # fmt: skip
 
 
@@ -37,7 +38,15 @@ def run(options: argparse.Namespace) -> None:
         if region.zone not in forecasts:
             forecasts[region.zone] = _forecast(region, options)
         rows.append(_row(region, forecasts[region.zone]))
-    rows.sort(key=lambda row: (row["g_per_it_kwh"] is None, row["g_per_it_kwh"] or 0))
+    # average and marginal, lifecycle and direct don't compare: each kind is ranked by itself
+    rows.sort(
+        key=lambda row: (
+            row["g_per_it_kwh"] is None,
+            row["signal"] or "",
+            row["factor_type"] or "",
+            row["g_per_it_kwh"] or 0,
+        )
+    )
     if options.json:
         print_json(rows)
     elif options.csv:
@@ -65,6 +74,8 @@ def _row(region: Region, forecast: Forecast | None) -> dict[str, Any]:
         "mean_g_per_kwh": None if mean is None else round(mean, 1),
         "lowest_g_per_kwh": round(float(forecast.series.g_per_kwh.min()), 1) if forecast else None,
         "g_per_it_kwh": None if mean is None else round(mean * region.pue_or_default, 1),
+        "signal": forecast.series.signal.value if forecast else None,
+        "factor_type": forecast.series.factor_type.value if forecast else None,
         "source": forecast.source if forecast else None,
         "quality": forecast.quality.value if forecast else None,
     }
@@ -97,4 +108,7 @@ def _print(rows: list[dict[str, Any]], hours: float) -> None:
     screen = console()
     screen.print(table)
     sources = sorted({f"{row['source']} ({row['quality']})" for row in rows if row["source"]})
+    kinds = sorted({f"{row['signal']} {row['factor_type']}" for row in rows if row["source"]})
+    if len(kinds) > 1:
+        screen.print(f"{' and '.join(kinds)} intensities don't compare: each is ranked by itself")
     screen.print(f"from {', '.join(sources) or 'no source'}; * no published PUE: the default")

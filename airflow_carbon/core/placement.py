@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,20 +37,23 @@ def rank(
 ) -> tuple[list[Placement], dict[Region, str]]:
     """Return placements by rising emissions, and why the other regions are left out.
 
-    A tie goes to the earlier start, then to the name.
-
-    Raises:
-        ValueError: the forecasts are of different signals or factor types.
+    A tie goes to the earlier start, then to the name. Average and marginal, lifecycle and
+    direct don't compare: where a source of another kind had to stand in for some regions, the
+    kind that most regions have is ranked (the first named, on a tie), and the others are left out.
     """
-    kinds = {(f.series.signal, f.series.factor_type) for f in regions.values() if f}
-    if len(kinds) > 1:
-        message = f"average and marginal, lifecycle and direct don't compare: {sorted(kinds)}"
-        raise ValueError(message)
+    kinds = Counter(_kind(forecast) for forecast in regions.values() if forecast)
+    kind = max(kinds, key=kinds.__getitem__, default=None)
     placements: list[Placement] = []
     left_out: dict[Region, str] = {}
     for region, forecast in regions.items():
         if forecast is None:
             left_out[region] = f"no source knows the intensity of {region.zone}"
+            continue
+        if _kind(forecast) != kind:
+            left_out[region] = (
+                f"its {' '.join(_kind(forecast))} intensity, of {forecast.source}, "
+                "does not compare with the others'"
+            )
             continue
         try:
             window = best_window(forecast.series, flex)
@@ -62,3 +66,7 @@ def rank(
         )
     placements.sort(key=lambda p: (round(p.g_per_it_kwh, 6), p.window.start, p.region.name))
     return placements, left_out
+
+
+def _kind(forecast: Forecast) -> tuple[str, str]:
+    return forecast.series.signal, forecast.series.factor_type

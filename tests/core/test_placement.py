@@ -84,5 +84,10 @@ def test_average_and_marginal_never_meet_in_one_comparison():
         source="m",
     )
 
-    with pytest.raises(ValueError, match="don't compare"):
-        rank({region_of("a"): average, region_of("b"): marginal}, FLEX)
+    regions = {region_of("a"): average, region_of("b"): marginal, region_of("c"): average}
+    placements, left_out = rank(regions, FLEX)
+
+    assert {place.region.name for place in placements} == {"a", "c"}
+    assert left_out == {
+        region_of("b"): "its marginal lifecycle intensity, of m, does not compare with the others'"
+    }
