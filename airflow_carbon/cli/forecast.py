@@ -80,12 +80,13 @@ def ask(place: Place, options: argparse.Namespace) -> tuple[Forecast, Window | N
     if forecast is None:
         raise ServiceUnavailableError("the ladder", f"no source has a forecast for {place}")
     if duration is None:
-        return _cut(forecast, now + ahead), None
+        return cut(forecast, now + ahead), None
     end = min(flex.deadline, forecast.series.ends)
-    return _cut(forecast, now + ahead), best_window(forecast.series, replace(flex, deadline=end))
+    return cut(forecast, now + ahead), best_window(forecast.series, replace(flex, deadline=end))
 
 
-def _cut(forecast: Forecast, end: datetime) -> Forecast:
+def cut(forecast: Forecast, end: datetime) -> Forecast:
+    """Return a forecast up to the step that holds an instant."""
     series = forecast.series
     steps = max(1, -(-(end - series.begins) // series.step))
     return replace(forecast, series=replace(series, g_per_kwh=series.g_per_kwh[:steps]))
@@ -125,6 +126,30 @@ def _as_dict(place: Place, forecast: Forecast, window: Window | None) -> dict[st
 
 
 def _print(place: Place, forecast: Forecast, window: Window | None) -> None:
+    screen = console()
+    screen.print(plot(place, forecast, window))
+    screen.print(origin(forecast))
+    if window is not None:
+        series = forecast.series
+        now = series.mean(series.begins, series.begins + (window.end - window.start))
+        less = 100 * (1 - window.mean_g_per_kwh / now) if now else 0.0
+        screen.print(
+            f"best window: {clock_text(window.start)} to {clock_text(window.end)}, "
+            f"{window.mean_g_per_kwh:.0f} g/kWh, {less:.0f} % less than at once"
+        )
+
+
+def origin(forecast: Forecast) -> str:
+    """Return where a forecast is from, and between what it lies."""
+    values = forecast.series.g_per_kwh
+    return (
+        f"{forecast.source} ({forecast.quality}), issued {clock_text(forecast.issued_at)}; "
+        f"from {values.min():.0f} to {values.max():.0f}, mean {values.mean():.0f}"
+    )
+
+
+def plot(place: Place, forecast: Forecast, window: Window | None) -> Table:
+    """Return a line a step, with a bar; the steps of the window are marked."""
     series = forecast.series
     top = float(series.g_per_kwh.max())
     title = f"{place}: {series.signal} intensity in gCO2eq/kWh, {series.factor_type} factors"
@@ -142,16 +167,4 @@ def _print(place: Place, forecast: Forecast, window: Window | None) -> None:
             f"{value:.0f}",
             bar(float(value), top, chosen=chosen),
         )
-    screen = console()
-    screen.print(table)
-    screen.print(
-        f"{forecast.source} ({forecast.quality}), issued {clock_text(forecast.issued_at)}; "
-        f"from {series.g_per_kwh.min():.0f} to {top:.0f}, mean {series.g_per_kwh.mean():.0f}"
-    )
-    if window is not None:
-        now = series.mean(series.begins, series.begins + (window.end - window.start))
-        less = 100 * (1 - window.mean_g_per_kwh / now) if now else 0.0
-        screen.print(
-            f"best window: {clock_text(window.start)} to {clock_text(window.end)}, "
-            f"{window.mean_g_per_kwh:.0f} g/kWh, {less:.0f} % less than at once"
-        )
+    return table

@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_forecast(commands)
     _add_regions(commands)
+    _add_plan(commands)
     return parser
 
 
@@ -90,6 +91,24 @@ def _add_regions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="regions, countries, geographies or groups of them (default: all)",
     )  # fmt: skip
     command.add_argument("--hours", type=float, default=24, help="how far ahead (default: 24)")
+    _add_common(command)
+
+
+def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "plan",
+        help="where and when a job would emit least",
+        description="Print the region and the window in which a job would emit least, from now on.",
+        epilog="""examples:
+  airflow-carbon plan --duration 4h --within 24h --region swedencentral,westeurope
+  airflow-carbon plan --duration 90m --within 12h --region Europe --json""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--duration", required=True, help="how long the job takes: 4h, 90m")
+    command.add_argument("--within", required=True, help="how soon it must have ended: 24h")
+    command.add_argument(
+        "--region", default="all", help="regions, countries, geographies, by commas (default: all)"
+    )
     _add_common(command)
 
 

@@ -12,6 +12,7 @@ from io import StringIO
 
 import pytest
 
+from airflow_carbon import clock
 from airflow_carbon.cli.main import main
 
 
@@ -109,6 +110,30 @@ def test_regions_print_a_table_too(run, form):
     assert out.index("swedencentral") < out.index("polandcentral")
 
 
+def test_a_plan_is_a_sentence_a_table_and_a_plot(run):
+    job = ("--duration", "4h", "--within", "24h")
+    status, out, _ = run("plan", *job, "--region", "swedencentral,polandcentral")
+
+    assert status == 0
+    assert out.startswith("swedencentral (SE-SE3) from ")
+    assert "the runner-up is polandcentral with" in out
+    assert out.count("◀") >= 5  # the region, and the hours of the window
+
+
+def test_a_plan_in_json_ranks_and_keeps_the_deadline(run):
+    job = ("--duration", "4h", "--within", "10h")
+    _, out, _ = run("plan", *job, "--region", "Europe", "--json")
+    rows = json.loads(out)["placements"]
+
+    emitted = [row["g_per_it_kwh"] for row in rows]
+    assert emitted == sorted(emitted)
+    for row in rows:
+        start, end = (datetime.fromisoformat(row[key]) for key in ("start", "end"))
+        assert end - start == timedelta(hours=4)
+        assert end <= clock.now() + timedelta(hours=10)
+        assert row["g_per_it_kwh"] <= row["at_once_g_per_it_kwh"] + 1e-6
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
@@ -117,6 +142,8 @@ def test_regions_print_a_table_too(run, form):
         (["forecast", "DE", "--hours", "-3"], 2, "--hours=-3.0 can't be"),
         (["forecast", "DE", "--hours", "2", "--duration", "5h"], 2, "does not fit"),
         (["forecast", "DE", "--conn-id", "nope"], 2, "there is no Airflow connection 'nope'"),
+        (["plan", "--duration", "5h", "--within", "4h"], 2, "does not fit"),
+        (["plan", "--duration", "5h", "--within", "soon"], 2, "--within='soon'"),
         (["regions", "Atlantis"], 2, "unknown Azure region 'Atlantis'"),
     ],
 )
