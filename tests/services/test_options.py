@@ -61,3 +61,22 @@ def test_a_field_that_can_not_be_is_named_with_the_remedy(extra, says):
 def test_a_name_that_is_no_source_is_an_option_error():
     with pytest.raises(InvalidOptionError):
         names({"sources": "nobody"})
+
+
+def test_a_package_outside_adds_a_source(tmp_path, monkeypatch):
+    (tmp_path / "windfarm.py").write_text(
+        "from airflow_carbon.services.typical import Typical\n"
+        "def build(settings):\n"
+        "    return Typical(name='windfarm-' + settings.needed('key', 'paste the key'))\n"
+    )
+    info = tmp_path / "windfarm-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: windfarm\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[airflow_carbon.services]\nwindfarm = windfarm:build\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert names({"sources": "windfarm", "windfarm_key": "abc"}) == ["windfarm-abc"]
+    with pytest.raises(InvalidOptionError, match=r"windfarm_key=.*paste the key"):
+        names({"sources": "windfarm"})
+    with pytest.raises(InvalidOptionError, match="carbon_aware_sdk, windfarm"):
+        names({"sources": "wundfarm"})
