@@ -8,23 +8,33 @@ from typing import TYPE_CHECKING, Final
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from airflow_carbon.core.calendar import Blackout, ClockTime, DoneBy
+    from airflow_carbon.core.policy import Policy
     from airflow_carbon.core.window import best_window
     from airflow_carbon.operators.emissions import EmissionsOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
     from airflow_carbon.sensors.window import CarbonAwareSensor
 
 __all__ = [
+    "Blackout",
     "CarbonAwareSensor",
     "ChooseRegionOperator",
+    "ClockTime",
+    "DoneBy",
     "EmissionsOperator",
+    "Policy",
     "__version__",
     "best_window",
 ]
 
 _HOMES: Final = {
+    "Blackout": "airflow_carbon.core.calendar",
     "CarbonAwareSensor": "airflow_carbon.sensors.window",
     "ChooseRegionOperator": "airflow_carbon.operators.region",
+    "ClockTime": "airflow_carbon.core.calendar",
+    "DoneBy": "airflow_carbon.core.calendar",
     "EmissionsOperator": "airflow_carbon.operators.emissions",
+    "Policy": "airflow_carbon.core.policy",
     "best_window": "airflow_carbon.core.window",
 }
 

@@ -40,6 +40,27 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": name, "python-modules": ["airflow_carbon.triggers.window"]}
         ],
         "connection-types": [_carbon_connection()],
+        "config": _configuration(),
+    }
+
+
+def _configuration() -> dict[str, Any]:
+    return {
+        "carbon": {
+            "description": "Waiting for a cleaner grid.",
+            "options": {
+                "pool_policies": {
+                    "description": (
+                        "The policy of tasks that name none, by their pool: a JSON object of "
+                        "policies as `CarbonAwareSensor(policy=...)` takes them."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "string",
+                    "example": '{"gpu": {"workload": "delay_tolerant", "max_delay": "12h"}}',
+                    "default": "",
+                }
+            },
+        }
     }
 
 

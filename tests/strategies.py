@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from hypothesis import strategies as st
 
 from airflow_carbon.core.energy import EnergyProfile, EnergyQuality
-from airflow_carbon.core.flexibility import Flexibility
+from airflow_carbon.core.flexibility import Flexibility, Phase
 from airflow_carbon.core.intensity import Forecast, IntensitySeries
 from airflow_carbon.core.units import ZoneKey
 
@@ -53,6 +54,26 @@ def problems(draw) -> tuple[IntensitySeries, Flexibility]:
         earliest=series.begins + earliest * MINUTE,
         deadline=series.begins + (latest + length) * MINUTE,
     )
+
+
+@st.composite
+def hard_problems(draw) -> tuple[IntensitySeries, Flexibility]:
+    """A problem whose job has phases of unlike power, blackouts, both or neither."""
+    series, flex = draw(problems())
+    minutes = flex.duration // MINUTE
+    phases, blackouts = [], []
+    if minutes > 1 and draw(st.booleans()):
+        cut = draw(st.integers(1, minutes - 1))
+        powers = draw(st.sampled_from([(0.0, 1.0), (1.0, 0.0), (0.3, 1.0), (2.0, 1.0)]))
+        lengths = (cut * MINUTE, flex.duration - cut * MINUTE)
+        phases = [Phase(duration=n, power=p) for n, p in zip(lengths, powers, strict=True)]
+    span = (flex.deadline - flex.earliest) // MINUTE
+    for _ in range(draw(st.integers(0, 2))):
+        begin = draw(st.integers(-30, span))
+        length = draw(st.integers(1, 200))
+        at = flex.earliest + begin * MINUTE
+        blackouts.append((at, at + length * MINUTE))
+    return series, replace(flex, phases=tuple(phases), blackouts=tuple(blackouts))
 
 
 @st.composite

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from strategies import T0, forecast_of
 
+from airflow_carbon.core.decision import Reason, StartNow
 from airflow_carbon.core.flexibility import Flexibility
 from airflow_carbon.core.plan import Place, Plan
-from airflow_carbon.core.window import Reason, StartNow
 from airflow_carbon.ledger.schema import carbon_interval, carbon_run
 
 ROOT = Path(__file__).parents[1]

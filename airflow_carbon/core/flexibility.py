@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from airflow_carbon.core.errors import (
     InvalidDurationError,
@@ -26,6 +26,10 @@ _ISO_8601: Final = re.compile(
     rf"P(?:{_NUMBER}D)?(?:T(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?", re.IGNORECASE
 )
 _CLOCK: Final = re.compile(r"(?:(\d+) days?, )?(\d+):(\d{2}):(\d{2}(?:\.\d+)?)")
+
+
+Span: TypeAlias = tuple[datetime, datetime]
+"""Two instants, in order."""
 
 
 def parse_duration(name: str, value: object) -> timedelta:
@@ -51,6 +55,34 @@ def parse_duration(name: str, value: object) -> timedelta:
     if length <= timedelta(0):
         raise InvalidDurationError(name, value)
     return length
+
+
+def parse_number(name: str, value: object, remedy: str = "write a number, 0 or more") -> float:
+    """Read a number that is finite and not negative.
+
+    Raises:
+        InvalidOptionError: anything else.
+    """
+    try:
+        number = float(str(value))
+    except ValueError as exc:
+        raise InvalidOptionError(name, value, remedy) from exc
+    if not 0 <= number < float("inf"):
+        raise InvalidOptionError(name, value, remedy)
+    return number
+
+
+def parse_flag(name: str, value: object) -> bool:
+    """Read a yes or no: a bool, or text such as ``true`` and ``no``.
+
+    Raises:
+        InvalidOptionError: anything else.
+    """
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    found = words.get(str(value).strip().lower())
+    if found is None:
+        raise InvalidOptionError(name, value, "write true or false")
+    return found
 
 
 def parse_share(name: str, value: object) -> float:
@@ -93,61 +125,103 @@ def parse_instant(name: str, value: object) -> datetime:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Phase:
+    """A part of a job, and its mean power as a multiple of the other phases'.
+
+    Raises:
+        InvalidDurationError: no positive length.
+        InvalidOptionError: a power that is negative or not finite.
+    """
+
+    duration: timedelta
+    power: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "duration", parse_duration("duration", self.duration))
+        object.__setattr__(self, "power", parse_number("power", self.power))
+
+
+def parse_phases(name: str, value: object) -> tuple[timedelta, tuple[Phase, ...]]:
+    """Read a length, or the phases that make it up: pairs of a length and a relative power.
+
+    Raises:
+        InvalidDurationError, InvalidOptionError: neither; phases without any power.
+
+    >>> length, phases = parse_phases("duration", [("10m", 0.4), ("2h", 1)])
+    >>> str(length), [phase.power for phase in phases]
+    ('2:10:00', [0.4, 1.0])
+    """
+    if not isinstance(value, (list, tuple)):
+        return parse_duration(name, value), ()
+    remedy = "write a length, or pairs of a length and a relative power: [('10m', 0.4), ('2h', 1)]"
+    try:
+        phases = tuple(Phase(duration=length, power=power) for length, power in value)
+    except (TypeError, ValueError) as exc:
+        raise InvalidOptionError(name, value, remedy) from exc
+    if not any(phase.power for phase in phases):
+        raise InvalidOptionError(name, value, remedy)
+    return sum((phase.duration for phase in phases), timedelta(0)), phases
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Flexibility:
     """A job's length and the span within which it must lie.
 
-    ``deadline`` is the instant by which the work must have *ended*.
+    ``deadline`` is the instant by which the work must have *ended*. ``phases``, where there are
+    any, make up the duration. During ``blackouts`` [begin, end) the job does not run, unless
+    they leave no room for it: a blackout yields to the deadline.
 
     Raises:
         InvalidDurationError: the duration is not positive.
         InvalidInstantError: an instant has no time zone.
+        InvalidOptionError: the phases don't add up to the duration.
         NoFeasibleWindowError: the job does not fit.
     """
 
     duration: timedelta
     earliest: datetime
     deadline: datetime
+    phases: tuple[Phase, ...] = ()
+    blackouts: tuple[Span, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "duration", parse_duration("duration", self.duration))
         object.__setattr__(self, "earliest", parse_instant("earliest", self.earliest))
         object.__setattr__(self, "deadline", parse_instant("deadline", self.deadline))
-        if self.latest_start < self.earliest:
+        if self.phases and sum((p.duration for p in self.phases), timedelta(0)) != self.duration:
+            remedy = f"its phases don't add up to the duration, {self.duration}"
+            raise InvalidOptionError("phases", self.phases, remedy)
+        if self.deadline - self.duration < self.earliest:
             raise NoFeasibleWindowError(self.duration, self.earliest, self.deadline)
 
     @property
     def latest_start(self) -> datetime:
-        """The last instant at which the job can start and still end by its deadline."""
-        return self.deadline - self.duration
+        """The last instant at which the job can start and still keep to all of this."""
+        return self.starts[-1][1]
 
+    @property
+    def starts(self) -> tuple[Span, ...]:
+        """The spans, ends included, in which the job may start, in order; never empty."""
+        last = self.deadline - self.duration
+        spans, first = list[Span](), self.earliest
+        for begin, end in sorted(self.blackouts):
+            if first <= begin - self.duration:
+                spans.append((first, min(begin - self.duration, last)))
+            first = max(first, end)
+            if first > last:
+                break
+        if first <= last:
+            spans.append((first, last))
+        return tuple(span for span in spans if span[0] <= span[1]) or ((last, last),)
 
-def flexibility(
-    *,
-    submitted: object,
-    duration: object,
-    earliest: object = None,
-    deadline: object = None,
-    max_delay: object = None,
-) -> Flexibility:
-    """Return the flexibility of a job that was submitted at an instant.
-
-    The job may start at ``earliest``, or at submission; it must end by ``deadline``, or
-    start at most ``max_delay`` after it may. Nothing here depends on the present, so a
-    retry, a cleared task and a restarted triggerer come to the same instants.
-
-    Raises:
-        InputError: a length or an instant that can't be read; a job that does not fit;
-            not exactly one of ``deadline`` and ``max_delay``.
-    """
-    length = parse_duration("duration", duration)
-    begin = parse_instant("submitted", submitted)
-    if earliest is not None:
-        begin = max(begin, parse_instant("earliest", earliest))
-    if (deadline is None) == (max_delay is None):
-        remedy = "give exactly one of deadline= (when the work must have ended) and max_delay="
-        raise InvalidOptionError("deadline", deadline, remedy)
-    if deadline is not None:
-        end = parse_instant("deadline", deadline)
-    else:
-        end = begin + parse_duration("max_delay", max_delay) + length
-    return Flexibility(duration=length, earliest=begin, deadline=end)
+    @property
+    def free(self) -> tuple[Span, ...]:
+        """The spans outside of blackouts, in order, in which work may lie."""
+        spans, first = list[Span](), self.earliest
+        for begin, end in sorted(self.blackouts):
+            if first < begin:
+                spans.append((first, min(begin, self.deadline)))
+            first = max(first, end)
+        if first < self.deadline:
+            spans.append((first, self.deadline))
+        return tuple(span for span in spans if span[0] < span[1])

@@ -158,6 +158,10 @@ class IntensitySeries:
         """Return the seconds from the series' begin to an instant."""
         return (at - self.begins).total_seconds()
 
+    def at(self, seconds: float) -> datetime:
+        """Return the instant so many seconds after the series' begin."""
+        return self.begins + timedelta(seconds=seconds)
+
     def integral(self, seconds: FloatArray) -> FloatArray:
         """Return the integral from the begin to each offset [g/kWh x s]; exact on the steps."""
         step = self.step.total_seconds()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_carbon.core.window import Reason, StartNow, WaitUntil
+from airflow_carbon.core.decision import Reason, StartNow, WaitUntil
+from airflow_carbon.core.window import window_at
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_carbon.core.flexibility import Flexibility
     from airflow_carbon.core.intensity import Forecast, Survey
     from airflow_carbon.core.units import GramsPerKWh
+    from airflow_carbon.core.window import Window
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +33,8 @@ class Plan:
     """The outcome of a wait.
 
     ``at_once_g_per_kwh`` is the intensity had the job run when it first could; None where
-    no source can say. Intensities are means over the job's length [gCO2eq/kWh].
+    no source can say. Intensities are means over the job's length [gCO2eq/kWh]. ``would_wait_for``
+    is the window that a dry run did not wait for.
     """
 
     place: Place
@@ -41,11 +44,12 @@ class Plan:
     at_once_g_per_kwh: GramsPerKWh | None
     forecast: Forecast | None
     reason: Reason
+    would_wait_for: Window | None = None
 
     @classmethod
     def of(  # noqa: PLR0913 - the facts of one decision
         cls,
-        answer: StartNow,
+        answer: StartNow | WaitUntil,
         *,
         place: Place,
         flex: Flexibility,
@@ -53,15 +57,22 @@ class Plan:
         forecast: Forecast | None,
         at_once_g_per_kwh: GramsPerKWh | None,
     ) -> Plan:
-        """Build from the policy's answer."""
+        """Build from the policy's answer; a wait becomes the plan of a dry run, which starts."""
+        if isinstance(answer, StartNow):
+            mean = answer.window.mean_g_per_kwh if answer.window else None
+            because, foregone = answer.because, None
+        else:
+            mean = _at(forecast, flex, now)
+            because, foregone = Reason.DRY_RUN, answer.window
         return cls(
             place=place,
             flex=flex,
             start=now,
-            mean_g_per_kwh=answer.window.mean_g_per_kwh if answer.window else None,
+            mean_g_per_kwh=mean,
             at_once_g_per_kwh=at_once_g_per_kwh,
             forecast=forecast,
-            reason=answer.because,
+            reason=because,
+            would_wait_for=foregone,
         )
 
     @property
@@ -89,6 +100,17 @@ class Plan:
             "quality": forecast.quality.value if forecast else None,
             "signal": forecast.series.signal.value if forecast else None,
             "reason": self.reason.value,
+            "would_wait_for": self._would_wait_for(),
+        }
+
+    def _would_wait_for(self) -> dict[str, Any] | None:
+        window = self.would_wait_for
+        if window is None:
+            return None
+        return {
+            "start": window.start.isoformat(),
+            "end": window.end.isoformat(),
+            "mean_g_per_kwh": _rounded(window.mean_g_per_kwh),
         }
 
     def sentence(self) -> str:
@@ -99,6 +121,9 @@ class Plan:
         if self.difference_percent is not None and self.at_once_g_per_kwh is not None:
             share = _percent(self.difference_percent)
             text += f", {share} than the {self.at_once_g_per_kwh:.0f} of running at once"
+        if self.would_wait_for is not None:
+            window = self.would_wait_for
+            text += f"; would wait to {clock_text(window.start)} for {window.mean_g_per_kwh:.0f}"
         return f"{text}; {_origin(self.forecast)}"
 
     @property
@@ -121,7 +146,7 @@ def at_once(
     ours, theirs = forecast.series, survey.series
     if (ours.signal, ours.factor_type) != (theirs.signal, theirs.factor_type):
         return None
-    return theirs.mean(begin, end) if theirs.covers(begin, end) else None
+    return window_at(theirs, flex, begin).mean_g_per_kwh if theirs.covers(begin, end) else None
 
 
 _WHY = {
@@ -129,6 +154,9 @@ _WHY = {
     Reason.DEADLINE: "its latest start has come",
     Reason.BELOW_MIN_SAVING: "since waiting would save less than was asked for",
     Reason.NO_DATA: "because no source can say when it would be cleaner",
+    Reason.REAL_TIME: "since real-time work never waits",
+    Reason.OPTED_OUT: "since this run was asked not to wait",
+    Reason.DRY_RUN: "since this is a dry run",
 }
 
 
@@ -137,6 +165,11 @@ def wait_sentence(
 ) -> str:
     """Say what a wait is for, what running now would be instead, and from which forecast."""
     window = answer.window
+    if answer.sought_g_per_kwh is not None:
+        return (
+            f"{place}: waits, as no window in sight is below {answer.sought_g_per_kwh:.0f} g/kWh; "
+            f"{_origin(forecast)}; starts by {clock_text(flex.latest_start)} come what may"
+        )
     if window is None:
         return f"{place}: waits to {clock_text(answer.at)}, its earliest start; {_origin(forecast)}"
     text = (
@@ -150,12 +183,11 @@ def wait_sentence(
     return f"{text}; {_origin(forecast)}; starts by {clock_text(flex.latest_start)} come what may"
 
 
-def _at(forecast: Forecast | None, flex: Flexibility, now: datetime) -> float | None:
+def _at(forecast: Forecast | None, flex: Flexibility, now: datetime) -> GramsPerKWh | None:
     begin = max(now, flex.earliest)
-    end = begin + flex.duration
-    if forecast is None or not forecast.series.covers(begin, end):
+    if forecast is None or not forecast.series.covers(begin, begin + flex.duration):
         return None
-    return forecast.series.mean(begin, end)
+    return window_at(forecast.series, flex, begin).mean_g_per_kwh
 
 
 def _percent(difference: float) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from airflow_carbon.core.decision import hold
 from airflow_carbon.core.errors import ForecastCoverageError
-from airflow_carbon.core.window import best_window, hold
+from airflow_carbon.core.window import best_window
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,10 +9,16 @@ from airflow.sdk import BaseOperator
 from airflow_carbon.azure.regions import region as region_by_name
 from airflow_carbon.azure.regions import select
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
-from airflow_carbon.triggers.request import check_times, is_template, read_flexibility
+from airflow_carbon.hooks.pools import pool_policy
+from airflow_carbon.triggers.request import (
+    check_times,
+    is_template,
+    plain_policy,
+    read_flexibility,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
     from airflow.sdk import Context
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_carbon.core.flexibility import Flexibility
     from airflow_carbon.core.intensity import Forecast
     from airflow_carbon.core.placement import Placement
+    from airflow_carbon.core.policy import Policy
     from airflow_carbon.core.region import Region
 
 SHOWN: Final = 5
@@ -37,7 +44,7 @@ class ChooseRegionOperator(BaseOperator):
 
     :param regions: names, geographies, countries, or ``all``; a list, or text with commas.
     :param duration: how long the job takes, as for the sensor; so are ``deadline``,
-        ``max_delay``, ``earliest`` and ``carbon_conn_id``.
+        ``max_delay``, ``earliest``, ``policy`` and ``carbon_conn_id``.
 
     Raises:
         InputError: at DAG parse where the mistake is visible there.
@@ -49,6 +56,7 @@ class ChooseRegionOperator(BaseOperator):
         "deadline",
         "max_delay",
         "earliest",
+        "policy",
         "carbon_conn_id",
         "submitted",
     )
@@ -58,10 +66,11 @@ class ChooseRegionOperator(BaseOperator):
         self,
         *,
         regions: str | Sequence[str] = "all",
-        duration: timedelta | str,
+        duration: timedelta | str | Sequence[tuple[timedelta | str, float]],
         deadline: datetime | str | None = None,
         max_delay: timedelta | str | None = None,
         earliest: datetime | str | None = None,
+        policy: Policy | Mapping[str, Any] | str | None = None,
         carbon_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -72,6 +81,7 @@ class ChooseRegionOperator(BaseOperator):
         self.deadline = deadline
         self.max_delay = max_delay
         self.earliest = earliest
+        self.policy = plain_policy(pool_policy(self.pool) if policy is None else policy)
         self.carbon_conn_id = carbon_conn_id
         self.submitted = "{{ dag_run.run_after.isoformat() }}"
         check_times(self)

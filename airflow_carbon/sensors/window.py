@@ -13,26 +13,33 @@ from jinja2.meta import find_undeclared_variables
 from airflow_carbon import clock
 from airflow_carbon.azure.regions import region as region_by_name
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
+from airflow_carbon.hooks.pools import pool_policy
 from airflow_carbon.triggers.request import (
     WaitRequest,
+    check_flag,
     check_place,
     check_share,
     check_times,
     is_template,
+    plain_policy,
 )
 from airflow_carbon.triggers.window import WindowTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from airflow.sdk import Context
 
     from airflow_carbon.core.plan import Plan
+    from airflow_carbon.core.policy import Policy
 
 _SUBMITTED = "{{ dag_run.run_after.isoformat() }}"
 """The one instant from which a delay is counted: it stays with the DAG run through retries,
 clearing and restarts."""
+
+_CARBON_AWARE = "{{ (dag_run.conf or {}).get('carbon_aware', True) }}"
+"""A run that somebody needs at once is triggered with ``{"carbon_aware": false}``."""
 
 RENDERED_IN_TRIGGERER: Final = {
     "conn",
@@ -62,21 +69,27 @@ class CarbonAwareSensor(BaseSensorOperator):
     again at every step of the forecast, and never passes its latest start: a source that
     fails costs carbon, not the deadline. Its XCom is the plan, a dictionary: zone, region,
     start, end, mean_g_per_kwh, at_once_g_per_kwh, difference_percent, submitted_at,
-    deadline, source, issued_at, quality, signal, reason. Instants are ISO 8601 in UTC,
-    intensities [gCO2eq/kWh].
+    deadline, source, issued_at, quality, signal, reason, would_wait_for. Instants are ISO
+    8601 in UTC, intensities [gCO2eq/kWh].
 
     All arguments are templated. Lengths of time are a timedelta or text such as ``90m``,
     ``4h``, ``1d12h``, ``PT4H``; instants are aware datetimes or ISO 8601 with an offset.
 
-    :param duration: how long the job takes.
+    :param duration: how long the job takes; or its phases, as pairs of a length and the power
+        relative to the other phases: ``[("10m", 0.4), ("3h", 1)]``.
     :param region: the Azure region that it will run in; or
     :param zone: the grid zone, by its Electricity Maps key.
     :param deadline: the instant by which the *work* must have ended; or
     :param max_delay: how long after the DAG run's ``run_after`` (or after ``earliest``,
-        where that is later) it may start.
+        where that is later) it may start. Both together, and a policy, hold together.
     :param earliest: the instant before which it may not start.
     :param min_saving: what a wait has to save, as a share of running at once (``0.05``,
         ``5%``); otherwise the job starts, with the reason ``below_min_saving``.
+    :param policy: how else it may wait: a :class:`~airflow_carbon.core.policy.Policy`, a
+        mapping of the same names, or a workload class (``real_time``, ``window_flexible``,
+        ``delay_tolerant``). Without one, that of the task's pool in the configuration
+        (``[carbon] pool_policies``).
+    :param dry_run: decide and say so, but don't wait: the plan's ``would_wait_for`` is the window.
     :param carbon_conn_id: a connection of type ``carbon``; none is needed for the default.
     :param start_from_trigger: False lets a worker start the wait, which then defers. So
         does a mapped task, and one whose templates only a worker can render (``ti``, macros
@@ -95,21 +108,26 @@ class CarbonAwareSensor(BaseSensorOperator):
         "max_delay",
         "earliest",
         "min_saving",
+        "policy",
+        "is_dry_run",
         "carbon_conn_id",
         "submitted",
+        "carbon_aware",
     )
     ui_color = "#d5f0dc"
 
     def __init__(  # noqa: PLR0913 - each is a word of the DAG author's
         self,
         *,
-        duration: timedelta | str,
+        duration: timedelta | str | Sequence[tuple[timedelta | str, float]],
         region: str | None = None,
         zone: str | None = None,
         deadline: datetime | str | None = None,
         max_delay: timedelta | str | None = None,
         earliest: datetime | str | None = None,
         min_saving: float | str = 0.0,
+        policy: Policy | Mapping[str, Any] | str | None = None,
+        dry_run: bool | str = False,
         carbon_conn_id: str = DEFAULT_CONN_ID,
         start_from_trigger: bool = True,
         **kwargs: Any,
@@ -123,10 +141,14 @@ class CarbonAwareSensor(BaseSensorOperator):
         self.earliest = earliest
         self.min_saving = min_saving
         self.carbon_conn_id = carbon_conn_id
+        self.policy = plain_policy(pool_policy(self.pool) if policy is None else policy)
+        self.is_dry_run = dry_run
         self.submitted = _SUBMITTED
+        self.carbon_aware = _CARBON_AWARE
         check_place(region, zone)
         check_times(self)
         check_share("min_saving", min_saving)
+        check_flag("dry_run", dry_run)
         if region is not None and not is_template(region):
             region_by_name(region)
         given = {name: getattr(self, name) for name in self.template_fields}
@@ -155,14 +177,16 @@ class CarbonAwareSensor(BaseSensorOperator):
         return plan.as_dict()
 
     def _start_now(self, request: WaitRequest) -> Plan | None:
+        from airflow_carbon.core.decision import StartNow, decide
         from airflow_carbon.core.plan import Plan, at_once
-        from airflow_carbon.core.window import StartNow, decide
 
         hook, flex = CarbonHook(self.carbon_conn_id), request.flex
         forecast = hook.forecast(request.zone, flex, strict=True)
         now = clock.now()
-        answer = decide(forecast, flex, now=now, min_saving=request.min_saving)
-        if not isinstance(answer, StartNow):
+        asked = request.week_before(now)
+        rules = request.rules(hook.survey(*asked) if asked else None)
+        answer = decide(forecast, flex, now=now, rules=rules)
+        if not (isinstance(answer, StartNow) or request.is_dry_run):
             return None
         survey = hook.survey(request.zone, flex.earliest, flex.earliest + flex.duration)
         return Plan.of(
@@ -189,9 +213,19 @@ def _in_triggerer(value: Any) -> Any:
     if isinstance(value, PlainXComArg) and not value.operator.is_mapped:
         task_id, key = value.operator.task_id, value.key
         return f"{{{{ ti.xcom_pull(task_ids={task_id!r}, key={key!r}, map_indexes=-1) }}}}"
+    if isinstance(value, dict):
+        inner = [_in_triggerer(one) for one in value.values()]
+        return None if _lost(value.values(), inner) else dict(zip(value, inner, strict=True))
+    if isinstance(value, (list, tuple)):
+        inner = [_in_triggerer(one) for one in value]
+        return None if _lost(value, inner) else inner
     if hasattr(value, "resolve"):
         return None
     if isinstance(value, str) and is_template(value):
         names = find_undeclared_variables(Environment(autoescape=True).parse(value))
         return value if names <= RENDERED_IN_TRIGGERER else None
     return value
+
+
+def _lost(before: Iterable[Any], after: Iterable[Any]) -> bool:
+    return any(old is not None and new is None for old, new in zip(before, after, strict=True))

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from airflow_carbon.azure.regions import region
 from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.flexibility import (
     Flexibility,
-    flexibility,
     parse_duration,
+    parse_flag,
     parse_instant,
+    parse_phases,
     parse_share,
 )
+from airflow_carbon.core.policy import Policy, WorkloadClass
 from airflow_carbon.core.units import ZoneKey
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_carbon.core.decision import Rules
+    from airflow_carbon.core.intensity import Survey
     from airflow_carbon.core.plan import Place
+
+WEEK: Final = timedelta(days=7)
+"""Of what a percentile is taken."""
 
 _ABSENT: Final = {"", "None"}
 """What Jinja makes of a value that is not there."""
@@ -43,6 +53,10 @@ class Times(Protocol):
         """When it may start."""
 
     @property
+    def policy(self) -> object:
+        """How else it may wait."""
+
+    @property
     def submitted(self) -> object:
         """When the DAG run was due."""
 
@@ -62,6 +76,14 @@ class Fields(Times, Protocol):
     def min_saving(self) -> object:
         """The share that a wait has to save."""
 
+    @property
+    def is_dry_run(self) -> object:
+        """Whether to say what would be waited for, and go on."""
+
+    @property
+    def carbon_aware(self) -> object:
+        """Whether this run waits at all."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaitRequest:
@@ -70,7 +92,9 @@ class WaitRequest:
     zone: ZoneKey
     region: str | None
     flex: Flexibility
-    min_saving: float
+    policy: Policy
+    is_dry_run: bool
+    carbon_aware: bool
 
     @classmethod
     def read(cls, source: Fields) -> WaitRequest:
@@ -82,11 +106,14 @@ class WaitRequest:
         name, zone = _given(source.region), _given(source.zone)
         check_place(name, zone)
         found = region(str(name)) if name is not None else None
+        min_saving = parse_share("min_saving", source.min_saving)
         return cls(
             zone=found.zone if found else ZoneKey(str(zone)),
             region=found.name if found else None,
             flex=read_flexibility(source),
-            min_saving=parse_share("min_saving", source.min_saving),
+            policy=_policy(source) & Policy(min_saving=min_saving),
+            is_dry_run=parse_flag("dry_run", source.is_dry_run),
+            carbon_aware=parse_flag("carbon_aware", source.carbon_aware),
         )
 
     @property
@@ -96,6 +123,34 @@ class WaitRequest:
 
         return Place(zone=self.zone, region=self.region)
 
+    def week_before(self, now: datetime) -> tuple[ZoneKey, datetime, datetime] | None:
+        """Return of what the policy needs a percentile: the zone, from when, to when."""
+        if self.policy.below_percentile is None:
+            return None
+        return self.zone, now - WEEK, now
+
+    def rules(self, week: Survey | None = None) -> Rules:
+        """Return what a start has to meet; without the last week no percentile limits it."""
+        import numpy as np
+
+        from airflow_carbon.core.decision import Reason, Rules
+
+        policy, at_once = self.policy, None
+        if not self.carbon_aware:
+            at_once = Reason.OPTED_OUT
+        elif policy.workload is WorkloadClass.REAL_TIME:
+            at_once = Reason.REAL_TIME
+        limits = [] if policy.below_g_per_kwh is None else [policy.below_g_per_kwh]
+        if policy.below_percentile is not None and week is not None:
+            limits.append(float(np.percentile(week.series.g_per_kwh, policy.below_percentile)))
+        return Rules(
+            at_once=at_once,
+            limit_g_per_kwh=min(limits, default=None),
+            soonest=policy.soonest,
+            min_saving=policy.min_saving,
+            min_saving_g_per_kwh=policy.min_saving_g_per_kwh(self.flex.duration),
+        )
+
 
 def read_flexibility(source: Times) -> Flexibility:
     """Read the rendered fields that say how freely a job may move in time.
@@ -103,13 +158,19 @@ def read_flexibility(source: Times) -> Flexibility:
     Raises:
         InputError: a field that can't be, or a job that does not fit.
     """
-    return flexibility(
+    return _policy(source).flexibility(
         submitted=source.submitted,
         duration=source.duration,
         earliest=_given(source.earliest),
         deadline=_given(source.deadline),
-        max_delay=_given(source.max_delay),
     )
+
+
+def _policy(source: Times) -> Policy:
+    """Return the policy, the plain ``max_delay`` with it."""
+    delay = _given(source.max_delay)
+    plain = Policy(max_delay=None if delay is None else parse_duration("max_delay", delay))
+    return Policy.read(_given(source.policy)) & plain
 
 
 def check_place(name: object, zone: object) -> None:
@@ -126,16 +187,28 @@ def check_times(source: Times) -> None:
         InputError: a value that no rendering will mend.
     """
     if not is_template(source.duration):
-        parse_duration("duration", source.duration)
+        parse_phases("duration", source.duration)
     if source.max_delay is not None and not is_template(source.max_delay):
         parse_duration("max_delay", source.max_delay)
     for name in ("earliest", "deadline"):
         value = getattr(source, name)
         if value is not None and not is_template(value):
             parse_instant(name, value)
-    if (source.deadline is None) == (source.max_delay is None):
-        remedy = "give exactly one of deadline= (when the work must have ended) and max_delay="
+    bounded = source.deadline is not None or source.max_delay is not None
+    if not (bounded or is_template(source.policy) or Policy.read(source.policy).is_bounded):
+        remedy = "give deadline= (when the work must have ended), max_delay= or policy="
         raise InvalidOptionError("deadline", source.deadline, remedy)
+
+
+def plain_policy(value: object) -> object:
+    """Return a policy as plain values, checked; one with templates in it as it is.
+
+    Raises:
+        InputError: a policy that no rendering will mend.
+    """
+    if value is None or is_template(value):
+        return value
+    return Policy.read(value).as_dict()
 
 
 def check_share(name: str, value: object) -> None:
@@ -144,10 +217,20 @@ def check_share(name: str, value: object) -> None:
         parse_share(name, value)
 
 
+def check_flag(name: str, value: object) -> None:
+    """Check at DAG parse a yes or no that no template will fill in."""
+    if not is_template(value):
+        parse_flag(name, value)
+
+
 def is_template(value: object) -> bool:
     """Tell whether a value is known only when the task runs: Jinja, or another task's XCom."""
     if isinstance(value, str):
         return "{{" in value or "{%" in value
+    if isinstance(value, dict):
+        return any(map(is_template, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(is_template, value))
     return hasattr(value, "resolve")
 
 

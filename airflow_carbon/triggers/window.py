@@ -18,7 +18,7 @@ from airflow_carbon.triggers.request import WaitRequest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from airflow_carbon.core.intensity import Forecast
+    from airflow_carbon.core.intensity import Forecast, Survey
     from airflow_carbon.core.plan import Plan
     from airflow_carbon.core.units import GramsPerKWh
 
@@ -43,13 +43,16 @@ class WindowTrigger(BaseTrigger):
     carbon_conn_id: str
     region: str | None
     zone: str | None
-    duration: timedelta | str
+    duration: timedelta | str | list[Any]
     deadline: datetime | str | None
     max_delay: timedelta | str | None
     earliest: datetime | str | None
     submitted: datetime | str
     ends_task: bool
     min_saving: float | str = 0.0
+    policy: str | dict[str, Any] | None = None
+    is_dry_run: bool | str = False
+    carbon_aware: bool | str = True
 
     def __post_init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's own has no types
@@ -107,16 +110,17 @@ class WindowTrigger(BaseTrigger):
     async def _hold(self, request: WaitRequest) -> Plan:
         # A third of a second of pandas, off the event loop that all waits share.
         await asyncio.to_thread(import_module, "airflow_carbon.services.registry")
+        from airflow_carbon.core.decision import StartNow, decide
         from airflow_carbon.core.plan import Plan, wait_sentence
-        from airflow_carbon.core.window import StartNow, decide
 
         hook, flex, place = await self._hook(), request.flex, request.place
         planned, strict = None, True
         while True:
             forecast = await self._forecast(hook, request, strict=strict)
+            rules = request.rules(await self._week(hook, request))
             now = clock.now()
-            answer = decide(forecast, flex, now=now, planned=planned, min_saving=request.min_saving)
-            if isinstance(answer, StartNow):
+            answer = decide(forecast, flex, now=now, planned=planned, rules=rules)
+            if isinstance(answer, StartNow) or request.is_dry_run:
                 break
             if strict or answer.window != planned:
                 self.log.info(
@@ -156,6 +160,20 @@ class WindowTrigger(BaseTrigger):
         except TimeoutError:
             self.log.warning("no source answered in time")
             return None
+
+    async def _week(self, hook: CarbonHook, request: WaitRequest) -> Survey | None:
+        """Return the last week, where the policy asks for a percentile of it."""
+        asked = request.week_before(clock.now())
+        if asked is None:
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                week = await hook.asurvey(*asked)
+        except TimeoutError:
+            week = None
+        if week is None:
+            self.log.warning("no source knows the last week: no percentile of it limits this wait")
+        return week
 
     async def _at_once(
         self, hook: CarbonHook, request: WaitRequest, forecast: Forecast | None

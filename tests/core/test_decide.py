@@ -7,20 +7,28 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import MINUTE, T0, all_series, forecast_of, problems
+from strategies import MINUTE, T0, all_series, forecast_of, hard_problems, problems
 
+from airflow_carbon.core.decision import (
+    NO_RULES,
+    Reason,
+    Rules,
+    StartNow,
+    WaitUntil,
+    decide,
+)
 from airflow_carbon.core.flexibility import Flexibility
 from airflow_carbon.core.intensity import Forecast
-from airflow_carbon.core.window import Reason, StartNow, WaitUntil, best_window, decide
+from airflow_carbon.core.window import best_window
 
 HOUR = timedelta(hours=1)
 
 
-def wait(forecasts, flex, now, late=timedelta(0), looks=5000):
+def wait(forecasts, flex, now, *, late=timedelta(0), looks=5000, rules=NO_RULES):
     """Follow the policy until it starts; each look wakes up ``late``."""
     planned = None
     for _ in range(looks):
-        answer = decide(forecasts(now), flex, now=now, planned=planned)
+        answer = decide(forecasts(now), flex, now=now, planned=planned, rules=rules)
         if isinstance(answer, StartNow):
             return now, answer
         assert answer.at > now
@@ -28,7 +36,7 @@ def wait(forecasts, flex, now, late=timedelta(0), looks=5000):
     pytest.fail("the wait never ends")
 
 
-@given(problems())
+@given(hard_problems())
 def test_with_a_true_forecast_the_wait_ends_in_the_best_window(problem):
     series, flex = problem
     forecast = Forecast(series=series, issued_at=series.begins, source="t")
@@ -40,8 +48,21 @@ def test_with_a_true_forecast_the_wait_ends_in_the_best_window(problem):
     assert flex.earliest <= at <= flex.latest_start
 
 
-@given(problems(), st.lists(st.one_of(st.none(), all_series()), min_size=1, max_size=5), st.data())
-def test_no_forecast_however_wrong_moves_a_start_past_the_latest(problem, others, data):
+rules = st.builds(
+    Rules,
+    at_once=st.sampled_from([None, None, None, Reason.REAL_TIME, Reason.OPTED_OUT]),
+    limit_g_per_kwh=st.one_of(st.none(), st.floats(0, 1500)),
+    soonest=st.booleans(),
+    min_saving=st.floats(0, 0.9),
+    min_saving_g_per_kwh=st.floats(0, 100),
+)
+lies = st.lists(st.one_of(st.none(), all_series()), min_size=1, max_size=5)
+
+
+@given(hard_problems(), lies, rules, st.data())
+def test_no_forecast_however_wrong_and_no_rule_moves_a_start_past_the_latest(
+    problem, others, rules, data
+):
     _, flex = problem
     begin = flex.earliest - data.draw(st.integers(0, 300)) * MINUTE
 
@@ -49,9 +70,10 @@ def test_no_forecast_however_wrong_moves_a_start_past_the_latest(problem, others
         series = data.draw(st.sampled_from(others))
         return series and Forecast(series=series, issued_at=series.begins, source="liar")
 
-    at, answer = wait(lies, flex, begin)
+    at, answer = wait(lies, flex, begin, rules=rules)
 
     assert flex.earliest <= at <= flex.latest_start
+    assert any(first <= at <= last for first, last in flex.starts)
     assert isinstance(answer.because, Reason)
 
 
@@ -192,7 +214,9 @@ def test_a_plan_that_stands_says_what_the_newest_forecast_says_of_it():
 def test_a_wait_that_saves_too_little_is_none(share, waits):
     flex = Flexibility(duration=HOUR, earliest=T0, deadline=T0 + 10 * HOUR)
 
-    answer = decide(forecast_of([300, 300, 200] + [300] * 7), flex, now=T0, min_saving=share)
+    answer = decide(
+        forecast_of([300, 300, 200] + [300] * 7), flex, now=T0, rules=Rules(min_saving=share)
+    )
 
     assert isinstance(answer, WaitUntil) is waits
     if not waits:
@@ -205,9 +229,91 @@ def test_whatever_a_wait_has_to_save_the_start_is_in_time(problem, share):
     series, flex = problem
     forecast = Forecast(series=series, issued_at=series.begins, source="t")
 
-    answer = decide(forecast, flex, now=flex.earliest, min_saving=share)
+    answer = decide(forecast, flex, now=flex.earliest, rules=Rules(min_saving=share))
 
     if isinstance(answer, WaitUntil):
         at_once = series.mean(flex.earliest, flex.earliest + flex.duration)
         assert answer.window.mean_g_per_kwh <= at_once * (1 - share) + 1e-6
         assert answer.window.start <= flex.latest_start
+
+
+DAY = [300] * 4 + [150] + [300] * 4 + [100] + [300] * 10
+
+
+def flex_of(latest_h, duration=HOUR) -> Flexibility:
+    return Flexibility(duration=duration, earliest=T0, deadline=T0 + latest_h * HOUR + duration)
+
+
+@pytest.mark.parametrize(
+    ("limit", "soonest", "starts_h", "because"),
+    [
+        (None, False, 9, Reason.CLEAN),
+        (200, False, 9, Reason.CLEAN),
+        (200, True, 3 + 2 / 3, Reason.CLEAN),  # a third of 300, two of 150
+        (150, True, 4, Reason.CLEAN),
+        (90, False, 15, Reason.DEADLINE),
+        (90, True, 15, Reason.DEADLINE),
+        (None, True, 0, Reason.CLEAN),
+    ],
+)
+def test_only_below_a_limit_else_at_the_deadline(limit, soonest, starts_h, because):
+    rules = Rules(limit_g_per_kwh=limit, soonest=soonest)
+
+    at, answer = wait(lambda _: forecast_of(DAY), flex_of(15), T0, rules=rules)
+
+    assert (at - T0) / HOUR == pytest.approx(starts_h, abs=1e-6)
+    assert answer.because is because
+
+
+def test_a_limit_that_nothing_meets_says_what_is_sought():
+    answer = decide(forecast_of(DAY), flex_of(15), now=T0, rules=Rules(limit_g_per_kwh=90))
+
+    assert answer == WaitUntil(at=T0 + HOUR, window=None, sought_g_per_kwh=90)
+
+
+@given(problems(), st.floats(0, 1500))
+def test_the_soonest_window_below_a_limit_is_below_it_and_none_is_sooner(problem, limit):
+    series, flex = problem
+    forecast = Forecast(series=series, issued_at=series.begins, source="t")
+    rules = Rules(limit_g_per_kwh=limit, soonest=True)
+
+    answer = decide(forecast, flex, now=flex.earliest, rules=rules)
+
+    if answer.window is None or answer.window.start <= flex.earliest:
+        return
+    assert answer.window.mean_g_per_kwh <= limit + 1e-6
+    minutes = np.repeat(series.g_per_kwh, series.step // MINUTE)
+    first, length = (flex.earliest - series.begins) // MINUTE, flex.duration // MINUTE
+    for i in range(first, -((series.begins - answer.window.start) // MINUTE)):
+        assert minutes[i : i + length].mean() > limit - 1e-4
+
+
+@pytest.mark.parametrize("because", [Reason.REAL_TIME, Reason.OPTED_OUT])
+def test_what_does_not_wait_says_why(because):
+    answer = decide(forecast_of(DAY), flex_of(15), now=T0, rules=Rules(at_once=because))
+
+    assert answer == StartNow(
+        window=best_window(forecast_of(DAY).series, flex_of(0)), because=because
+    )
+
+
+def test_what_does_not_wait_still_keeps_its_earliest_start():
+    answer = decide(None, flex_of(15), now=T0 - HOUR, rules=Rules(at_once=Reason.OPTED_OUT))
+
+    assert answer.at == T0
+
+
+@pytest.mark.parametrize(("grams", "waits"), [(199, True), (201, False)])
+def test_a_wait_may_have_to_save_a_mass(grams, waits):
+    rules = Rules(min_saving_g_per_kwh=grams)
+
+    answer = decide(forecast_of(DAY), flex_of(15), now=T0, rules=rules)
+
+    assert isinstance(answer, WaitUntil) is waits
+
+
+def test_an_outage_in_a_blackout_waits_for_its_end():
+    flex = replace(flex_of(15), blackouts=((T0 - HOUR, T0 + 2 * HOUR),))
+
+    assert decide(None, flex, now=T0) == WaitUntil(at=T0 + 2 * HOUR, window=None)
+    assert decide(None, flex, now=T0 + 2 * HOUR).because is Reason.NO_DATA

@@ -18,10 +18,10 @@ from airflow_carbon.core.errors import (
 )
 from airflow_carbon.core.flexibility import (
     Flexibility,
-    flexibility,
     parse_duration,
     parse_instant,
 )
+from airflow_carbon.core.policy import flexibility
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,18 @@ def test_an_earliest_start_before_submission_is_submission():
     assert flex.earliest == T0
 
 
-@pytest.mark.parametrize("more", [{}, {"deadline": T0 + timedelta(days=1), "max_delay": "4h"}])
-def test_deadline_or_delay_but_not_both_and_not_neither(more):
-    with pytest.raises(InvalidOptionError, match="exactly one"):
-        flexibility(submitted=T0, duration="1h", **more)
+def test_a_wait_that_nothing_bounds_is_refused():
+    with pytest.raises(InvalidOptionError, match=r"give deadline=.* max_delay= or policy="):
+        flexibility(submitted=T0, duration="1h")
+
+
+@pytest.mark.parametrize(("deadline", "latest_h"), [(10, 4), (3, 2)])
+def test_a_deadline_and_a_delay_hold_together(deadline, latest_h):
+    flex = flexibility(
+        submitted=T0, duration="1h", deadline=T0 + timedelta(hours=deadline), max_delay="4h"
+    )
+
+    assert flex.latest_start == T0 + timedelta(hours=latest_h)
 
 
 def test_a_flexibility_can_not_be_built_infeasible():

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 from strategies import T0, forecast_of, series_of
 
+from airflow_carbon.core.decision import Reason, StartNow, WaitUntil, decide
 from airflow_carbon.core.flexibility import Flexibility
 from airflow_carbon.core.intensity import Quality, Signal, Survey
 from airflow_carbon.core.plan import Place, Plan, at_once, wait_sentence
-from airflow_carbon.core.window import Reason, StartNow, WaitUntil, decide
 
 HOUR = timedelta(hours=1)
 FLEX = Flexibility(duration=2 * HOUR, earliest=T0, deadline=T0 + 12 * HOUR)

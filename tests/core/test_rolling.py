@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import MINUTE, T0, problems, series_of
 
+from airflow_carbon.core.decision import MARGIN
 from airflow_carbon.core.errors import ForecastCoverageError
 from airflow_carbon.core.flexibility import Flexibility
 from airflow_carbon.core.rolling import replan, runs_this_step
 from airflow_carbon.core.units import GramsPerKWh
-from airflow_carbon.core.window import MARGIN, Window, best_window
+from airflow_carbon.core.window import Window, best_window
 
 HOUR = timedelta(hours=1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations, pairwise
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import T0
 
 from airflow_carbon.core.errors import ForecastCoverageError, InvalidOptionError
-from airflow_carbon.core.flexibility import Flexibility
+from airflow_carbon.core.flexibility import Flexibility, Phase
 from airflow_carbon.core.intensity import IntensitySeries
 from airflow_carbon.core.slices import Stopping, best_slices
 from airflow_carbon.core.window import best_window
@@ -30,8 +31,14 @@ def job(hours, span, begin=0.0):
     return Flexibility(duration=hours * HOUR, earliest=T0 + begin * HOUR, deadline=T0 + span * HOUR)
 
 
-def emitted(values, cells, work, stopping):
-    """Return what running in these cells emits [g h/kWh], None if it is not allowed."""
+def emitted(values, cells, work, stopping, *, power=None, blocked=()):
+    """Return what running in these cells emits [g h/kWh], None if it is not allowed.
+
+    ``power`` has a value an hour of work; getting on again takes the mean of it.
+    """
+    if any(cell in blocked for cell in cells):
+        return None
+    power = np.ones(work) if power is None else np.asarray(power) / np.mean(power)
     slices = [[cells[0]]]
     for cell in cells[1:]:
         if cell == slices[-1][-1] + 1:
@@ -46,18 +53,22 @@ def emitted(values, cells, work, stopping):
     if stopping.most is not None and len(slices) > stopping.most:
         return None
     restarts = sum(stopping.energy_h * values[one[0]] + stopping.g_per_kw for one in slices[1:])
-    return sum(values[cell] for cell in cells) + restarts
+    left, grams = list(power), 0.0
+    for i, one in enumerate(slices):
+        for j, cell in enumerate(one):
+            grams += values[cell] * (1.0 if i and j < overhead else left.pop(0))
+    return grams + restarts
 
 
-def oracle(values, work, stopping):
+def oracle(values, work, stopping, power=None, blocked=()):
     """Try every set of cells."""
     found = []
     for count in range(work, len(values) + 1):
         for cells in combinations(range(len(values)), count):
-            grams = emitted(values, cells, work, stopping)
+            grams = emitted(values, cells, work, stopping, power=power, blocked=blocked)
             if grams is not None:
                 found.append(grams)
-    return min(found)
+    return min(found, default=None)
 
 
 stoppings = st.builds(
@@ -81,6 +92,45 @@ def test_no_other_set_of_slices_emits_less(values, data, stopping):
     found = best_slices(series_of(values), job(work, len(values)), stopping)
 
     assert found.mean_g_per_kwh * work == pytest.approx(oracle(values, work, stopping), abs=1e-6)
+
+
+@given(
+    values=st.lists(st.integers(0, 50), min_size=4, max_size=9),
+    data=st.data(),
+    stopping=stoppings,
+)
+def test_no_other_set_of_slices_emits_less_with_phases_and_blackouts(values, data, stopping):
+    work = data.draw(st.integers(1, len(values)))
+    power = data.draw(st.lists(st.integers(0, 5), min_size=work, max_size=work).filter(any))
+    blocked = data.draw(st.sets(st.integers(0, len(values) - 1), max_size=3))
+    flex = replace(
+        job(work, len(values)),
+        phases=tuple(Phase(duration=HOUR, power=one) for one in power),
+        blackouts=tuple((T0 + i * HOUR, T0 + (i + 1) * HOUR) for i in blocked),
+    )
+    expected = oracle(values, work, stopping, power, blocked)
+    if expected is None:  # the deadline comes first
+        expected = oracle(values, work, stopping, power)
+
+    if expected is None:
+        with pytest.raises(ForecastCoverageError):
+            best_slices(series_of(values), flex, stopping)
+    else:
+        found = best_slices(series_of(values), flex, stopping)
+        assert found.mean_g_per_kwh * work == pytest.approx(expected, abs=1e-6)
+
+
+@given(values=st.lists(st.integers(0, 50), min_size=4, max_size=20), data=st.data())
+def test_free_slices_keep_out_of_blackouts(values, data):
+    blocked = data.draw(st.sets(st.integers(0, len(values) - 1), max_size=len(values) - 1))
+    work = data.draw(st.integers(1, len(values) - len(blocked)))
+    black = tuple((T0 + i * HOUR, T0 + (i + 1) * HOUR) for i in blocked)
+
+    found = best_slices(series_of(values), replace(job(work, len(values)), blackouts=black))
+
+    clear = sorted(value for i, value in enumerate(values) if i not in blocked)
+    assert found.mean_g_per_kwh * work == pytest.approx(sum(clear[:work]))
+    assert not any(w.start < end and begin < w.end for w in found.windows for begin, end in black)
 
 
 @given(

@@ -1,5 +1,6 @@
 """Laws of the best window, against a slow search that shares no code with it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import MINUTE, T0, problems, series_of
+from strategies import MINUTE, T0, hard_problems, problems, series_of
 
 from airflow_carbon.core.errors import (
     ForecastCoverageError,
@@ -15,7 +16,7 @@ from airflow_carbon.core.errors import (
     InvalidSeriesError,
     NoFeasibleWindowError,
 )
-from airflow_carbon.core.flexibility import Flexibility
+from airflow_carbon.core.flexibility import Flexibility, Phase
 from airflow_carbon.core.window import best_window
 
 
@@ -39,6 +40,68 @@ def test_no_minute_beats_the_best_window(problem):
     assert window.mean_g_per_kwh == pytest.approx(slow_best(series, flex), abs=1e-4)
     assert flex.earliest <= window.start <= flex.latest_start
     assert window.end - window.start == flex.duration
+
+
+def slow_search(series, flex) -> float:
+    """Every minute's start that keeps clear of blackouts; the last possible one if none does."""
+    minutes = by_the_minute(series)
+    length = flex.duration // MINUTE
+    power = np.ones(length)
+    if flex.phases:
+        counts = [phase.duration // MINUTE for phase in flex.phases]
+        power = np.repeat([phase.power for phase in flex.phases], counts)
+    begin = (flex.earliest - series.begins) // MINUTE
+    last = (flex.deadline - flex.duration - series.begins) // MINUTE
+    black = np.zeros(len(minutes) + 1000, dtype=bool)
+    for first, until in flex.blackouts:
+        a, b = ((t - series.begins) // MINUTE for t in (first, until))
+        black[max(a, 0) : max(b, 0)] = True
+    clear = [i for i in range(begin, last + 1) if not black[i : i + length].any()] or [last]
+    return min(float((minutes[i : i + length] * power).sum() / power.sum()) for i in clear)
+
+
+@given(hard_problems())
+def test_no_minute_beats_the_best_window_of_a_job_with_phases_and_blackouts(problem):
+    series, flex = problem
+
+    window = best_window(series, flex)
+
+    assert window.mean_g_per_kwh == pytest.approx(slow_search(series, flex), abs=1e-4)
+    assert window.end <= flex.deadline
+    assert any(first <= window.start <= last for first, last in flex.starts)
+
+
+@given(hard_problems())
+def test_a_job_never_runs_in_a_blackout_that_leaves_room_for_it(problem):
+    series, flex = problem
+
+    window = best_window(series, flex)
+
+    in_blackout = any(begin < window.end and window.start < end for begin, end in flex.blackouts)
+    assert not in_blackout or window.end == flex.deadline
+
+
+@given(problems(), st.floats(0.1, 9))
+def test_phases_of_equal_power_change_nothing(problem, power):
+    series, flex = problem
+    half = flex.duration / 2
+    phases = (Phase(duration=half, power=power), Phase(duration=flex.duration - half, power=power))
+
+    assert best_window(series, replace(flex, phases=phases)).mean_g_per_kwh == pytest.approx(
+        best_window(series, flex).mean_g_per_kwh, abs=1e-6
+    )
+
+
+def test_the_hungry_phase_gets_the_clean_hour():
+    series = series_of([300, 300, 100, 300, 200, 300])
+    index = series.to_pandas()
+
+    warm_up_first = best_window(index, duration=[("1h", 0.1), ("1h", 1)])
+    evaluation_last = best_window(index, duration=[("1h", 1), ("1h", 0.1)])
+
+    assert warm_up_first.start == T0 + timedelta(hours=1)
+    assert warm_up_first.mean_g_per_kwh == pytest.approx((0.1 * 300 + 100) / 1.1)
+    assert evaluation_last.start == T0 + timedelta(hours=2)
 
 
 @given(problems())

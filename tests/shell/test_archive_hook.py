@@ -9,7 +9,7 @@ import pytest
 from servers.web import serving
 
 from airflow_carbon import clock
-from airflow_carbon.core.flexibility import flexibility
+from airflow_carbon.core.policy import flexibility
 from airflow_carbon.hooks.archive import ARCHIVES, Archives
 from airflow_carbon.hooks.carbon import CarbonHook
 from airflow_carbon.ledger.archive import Archive

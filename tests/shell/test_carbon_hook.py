@@ -10,7 +10,7 @@ import pytest
 
 from airflow_carbon import clock
 from airflow_carbon.core.errors import InvalidOptionError, UnknownConnectionError, UnknownZoneError
-from airflow_carbon.core.flexibility import flexibility
+from airflow_carbon.core.policy import flexibility
 from airflow_carbon.hooks.carbon import CarbonHook
 
 

@@ -36,8 +36,18 @@ def sensor(**changes) -> CarbonAwareSensor:
         ({"duration": timedelta(hours=-1)}, InvalidDurationError, "duration="),
         ({"duration": 3600}, InvalidDurationError, "write a timedelta"),
         ({"max_delay": "soon"}, InvalidDurationError, "max_delay='soon'"),
-        ({"max_delay": None}, InvalidOptionError, "exactly one of deadline="),
-        ({"deadline": datetime(2030, 1, 1, tzinfo=UTC)}, InvalidOptionError, "exactly one of"),
+        ({"max_delay": None}, InvalidOptionError, "give deadline="),
+        ({"policy": "patient"}, InvalidOptionError, "write real_time, window_flexible, delay_"),
+        ({"policy": {"max_dealy": "4h"}}, InvalidOptionError, "policy='max_dealy'"),
+        ({"policy": {"done_by": {"at": "nine"}}}, InvalidOptionError, "time of day such as 09:00"),
+        (
+            {"policy": {"done_by": {"at": "09:00", "time_zone": "Europe/Berln"}}},
+            InvalidOptionError,
+            "time_zone='Europe/Berln'.*IANA",
+        ),
+        ({"policy": {"min_saving_g": 500}}, InvalidOptionError, "power_kw"),
+        ({"policy": {"blackouts": {"hours": "all"}}}, InvalidOptionError, "09:00-17:00"),
+        ({"dry_run": "perhaps"}, InvalidOptionError, "dry_run='perhaps'.*true or false"),
         (
             {"deadline": datetime(2030, 1, 1), "max_delay": None},  # noqa: DTZ001 - naive
             InvalidInstantError,

@@ -1,0 +1,232 @@
+"""Now or later: the policy, asked again and again with what is known by then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from airflow_carbon.core.errors import ForecastCoverageError
+from airflow_carbon.core.units import GramsPerKWh
+from airflow_carbon.core.window import Window, best_window, start_means, startable, window_at
+
+if TYPE_CHECKING:
+    from airflow_carbon.core.flexibility import Flexibility
+    from airflow_carbon.core.intensity import Forecast, IntensitySeries
+
+SHORTEST_WAIT: Final = timedelta(seconds=1)
+
+MARGIN: Final = 0.01
+"""A plan is given up for one that is cleaner by this share, not for less.
+
+Of many noisy windows the lowest looks cleaner than it is: a small gain is as likely noise.
+"""
+
+
+_INSTANT_S: Final = 1e-6
+"""Instants are whole microseconds: rounding up keeps the window below the limit."""
+
+
+class Reason(StrEnum):
+    """Why a job starts; an outage never looks like a choice."""
+
+    CLEAN = "clean"
+    """Its best window begins."""
+    DEADLINE = "deadline"
+    """Its latest start has come."""
+    BELOW_MIN_SAVING = "below_min_saving"
+    """Waiting would save less than was asked for."""
+    NO_DATA = "no_data"
+    """No source had anything to say."""
+    REAL_TIME = "real_time"
+    """Its workload class never waits."""
+    OPTED_OUT = "opted_out"
+    """This run was asked not to wait."""
+    DRY_RUN = "dry_run"
+    """It would have waited, but was asked only to say so."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What a start has to meet besides its deadline; nothing by default.
+
+    ``at_once``: why this job does not wait at all. ``limit_g_per_kwh``: only a window at or
+    below it is good enough; where none is in sight the job waits, to its latest start at the
+    latest. ``soonest``: of the windows that are good enough the first, not the cleanest.
+    ``min_saving``: what a wait has to save, as a share of running now;
+    ``min_saving_g_per_kwh``: the same as grams per kWh of the job.
+    """
+
+    at_once: Reason | None = None
+    limit_g_per_kwh: float | None = None
+    soonest: bool = False
+    min_saving: float = 0.0
+    min_saving_g_per_kwh: float = 0.0
+
+    def allow(self, mean_g_per_kwh: float) -> bool:
+        """Tell whether a window is clean enough."""
+        return self.limit_g_per_kwh is None or mean_g_per_kwh <= self.limit_g_per_kwh
+
+    def are_met_by(self, window: Window, run_now: Window) -> bool:
+        """Tell whether a window is worth the wait."""
+        saved = run_now.mean_g_per_kwh - window.mean_g_per_kwh
+        share = saved / run_now.mean_g_per_kwh if run_now.mean_g_per_kwh else 0.0
+        return share >= self.min_saving and saved >= self.min_saving_g_per_kwh
+
+
+NO_RULES: Final = Rules()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartNow:
+    """Run at once; ``window`` is None where no forecast covers the job."""
+
+    window: Window | None
+    because: Reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaitUntil:
+    """Ask again at ``at``; ``window`` is what is planned.
+
+    None before anything is known, and where none of the windows in sight is below
+    ``sought_g_per_kwh``.
+    """
+
+    at: datetime
+    window: Window | None
+    sought_g_per_kwh: GramsPerKWh | None = None
+
+
+def decide(
+    forecast: Forecast | None,
+    flex: Flexibility,
+    *,
+    now: datetime,
+    planned: Window | None = None,
+    rules: Rules = NO_RULES,
+) -> StartNow | WaitUntil:
+    """Decide between running now and waiting: the whole policy of the package.
+
+    Asked again at every step of the forecast, so that a new issue is heard. A missing
+    forecast never costs the deadline: at ``flex.latest_start`` the answer is always
+    :class:`StartNow`.
+
+    ``planned`` is the window of the last answer. It stands until another is cleaner by more
+    than :data:`MARGIN`, so that noise does not move the start back and forth. It still counts
+    while its start is a moment ago, so that waking up late by a second does not lose it to a
+    tie tomorrow.
+    """
+    opens = _opens(flex, now)
+    window = _plan(forecast, flex, now, planned, rules)
+    if rules.at_once is not None and now >= opens:
+        return StartNow(window=_run_at(forecast, flex, now), because=rules.at_once)
+    if now >= flex.latest_start:
+        chosen = window is not None and planned is not None and planned.start <= now
+        because = Reason.CLEAN if chosen else Reason.DEADLINE
+        return StartNow(window=_run_at(forecast, flex, now), because=because)
+    if now < opens:
+        return WaitUntil(at=_next_look(forecast, now, opens), window=window)
+    if forecast is None or not startable(forecast.series, _from(flex, now)):
+        return StartNow(window=None, because=Reason.NO_DATA)
+    return _choose(forecast, flex, now, window, rules)
+
+
+def _choose(
+    forecast: Forecast, flex: Flexibility, now: datetime, window: Window | None, rules: Rules
+) -> StartNow | WaitUntil:
+    """Decide where there is a choice: the job may start now, and may start later."""
+    if window is None:
+        limit = GramsPerKWh(rules.limit_g_per_kwh or 0.0)
+        look = _next_look(forecast, now, flex.latest_start)
+        return WaitUntil(at=look, window=None, sought_g_per_kwh=limit)
+    run_now = _run_at(forecast, flex, now)
+    if window.start <= now:
+        return StartNow(window=run_now or window, because=Reason.CLEAN)
+    if run_now and rules.allow(run_now.mean_g_per_kwh) and not rules.are_met_by(window, run_now):
+        return StartNow(window=run_now, because=Reason.BELOW_MIN_SAVING)
+    return WaitUntil(at=_next_look(forecast, now, window.start), window=window)
+
+
+def hold(series: IntensitySeries, flex: Flexibility, *, planned: Window, best: Window) -> Window:
+    """Return the plan that stands, with what is said of it now, unless the best is far better."""
+    if not any(first <= planned.start <= last for first, last in flex.starts):
+        return best
+    try:
+        standing = window_at(series, flex, planned.start)
+    except ForecastCoverageError:
+        return best
+    if standing.mean_g_per_kwh * (1 - MARGIN) <= best.mean_g_per_kwh:
+        return standing
+    return best
+
+
+def _opens(flex: Flexibility, now: datetime) -> datetime:
+    """Return the first instant from now on at which the job may start."""
+    later = [max(first, now) for first, last in flex.starts if now <= last]
+    return later[0] if later else now
+
+
+def _from(flex: Flexibility, since: datetime) -> Flexibility:
+    return replace(flex, earliest=min(max(since, flex.earliest), flex.latest_start))
+
+
+def _plan(
+    forecast: Forecast | None,
+    flex: Flexibility,
+    now: datetime,
+    planned: Window | None,
+    rules: Rules,
+) -> Window | None:
+    """Return the window to run in; None where nothing is known, or nothing is clean enough."""
+    if forecast is None:
+        return None
+    begun = planned is not None and planned.start <= now
+    left = _from(flex, planned.start if planned is not None and begun else now)
+    try:
+        best = _first_allowed(forecast.series, left, rules) if rules.soonest else None
+        best = best or best_window(forecast.series, left)
+    except ForecastCoverageError:
+        return None
+    if not rules.allow(best.mean_g_per_kwh):
+        return None
+    if planned is None or begun or rules.soonest:
+        return best
+    standing = hold(forecast.series, flex, planned=planned, best=best)
+    return standing if rules.allow(standing.mean_g_per_kwh) else best
+
+
+def _first_allowed(series: IntensitySeries, flex: Flexibility, rules: Rules) -> Window | None:
+    """Return the first window at or below the limit; exact, for the mean is piecewise linear."""
+    limit = rules.limit_g_per_kwh
+    for span in startable(series, flex):
+        starts, means = start_means(series, flex, [span])
+        good = np.ones(len(means), dtype=bool) if limit is None else means <= limit
+        if not good.any():
+            continue
+        i = int(np.argmax(good))
+        at = float(starts[i])
+        if i and limit is not None:
+            at = float(np.interp(-limit, -means[i - 1 : i + 1], starts[i - 1 : i + 1])) + _INSTANT_S
+            at = min(at, float(starts[i]))
+        return window_at(series, flex, min(max(series.at(at), span[0]), span[1]))
+    return None
+
+
+def _run_at(forecast: Forecast | None, flex: Flexibility, now: datetime) -> Window | None:
+    """Return the window that starts now, None where the forecast does not cover it."""
+    if forecast is None or not forecast.series.covers(now, now + flex.duration):
+        return None
+    return window_at(forecast.series, flex, now)
+
+
+def _next_look(forecast: Forecast | None, now: datetime, latest: datetime) -> datetime:
+    """Return the next edge of the forecast's steps, when a new issue may be out."""
+    if forecast is None:
+        return latest
+    step = forecast.series.step
+    edge = now + step - (now - forecast.series.begins) % step
+    return min(max(edge, now + SHORTEST_WAIT), latest)
