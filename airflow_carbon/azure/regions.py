@@ -6,7 +6,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from airflow_carbon.core.errors import UnknownRegionError
+from airflow_carbon.core.errors import InvalidOptionError, UnknownRegionError
 from airflow_carbon.core.region import Region
 from airflow_carbon.core.units import RegionName, ZoneKey
 from airflow_carbon.data import region_rows
@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 ALL: Final = "all"
+
+EU: Final = frozenset(
+    (
+        "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU " + "IE IT LT LU LV MT NL PL PT RO SE SI SK"
+    ).split()
+)
+"""Member states of the European Union (ISO 3166-1 alpha-2), as of 2026."""
+
+UNIONS: Final = {"eu": EU, "eea": EU | {"IS", "LI", "NO"}}
+"""Where personal data may stay under the GDPR without a transfer to a third country: the EU, and
+the European Economic Area."""
 
 
 @lru_cache(maxsize=1)
@@ -55,16 +66,38 @@ def select(allowed: str | Iterable[str]) -> list[Region]:
 
     ``allowed`` is a list, or text divided by commas, of: a region (``swedencentral``), a
     geography (``Sweden``), a group of geographies (``Europe``: the UK, Norway and Switzerland
-    included), a country (``SE``), ``all``. Restricted regions come along only by name.
+    included), a union (``EU``, ``EEA``), a country (``SE``), ``all``. Restricted regions come
+    along only by name.
 
     Raises:
         UnknownRegionError: a word that is none of these.
     """
-    words = allowed.split(",") if isinstance(allowed, str) else list(allowed)
-    if not any(word.strip() for word in words):
+    words = _words(allowed)
+    if not words:
         raise UnknownRegionError("", regions())
     chosen = {found.name: found for word in words for found in _matching(word)}
     return [chosen[name] for name in sorted(chosen)]
+
+
+def resident(allowed: str | Iterable[str], residency: str | Iterable[str]) -> list[Region]:
+    """Return those of the allowed regions in which the data may stay; both as for :func:`select`.
+
+    Raises:
+        UnknownRegionError: a word that can't be read.
+        InvalidOptionError: none is left.
+    """
+    select(residency)
+    places = _words(residency)
+    left = [one for one in select(allowed) if any(_lies_in(one, place) for place in places)]
+    if not left:
+        remedy = "none of the regions lies there: widen regions= or residency="
+        raise InvalidOptionError("residency", residency, remedy)
+    return left
+
+
+def _words(text: str | Iterable[str]) -> list[str]:
+    words = text.split(",") if isinstance(text, str) else text
+    return [word for word in words if word.strip()]
 
 
 def _matching(word: str) -> list[Region]:
@@ -72,17 +105,17 @@ def _matching(word: str) -> list[Region]:
     if plain in regions():
         return [regions()[plain]]
     open_to_all = [one for one in regions().values() if not one.restricted]
-    if plain == ALL:
-        return open_to_all
-    found = [
-        one
-        for one in open_to_all
-        if plain in {_plain(one.geography), _plain(one.geography_group), _plain(one.country)}
-    ]
+    found = [one for one in open_to_all if _lies_in(one, word)]
     if not found:
         places = {place for one in open_to_all for place in (one.geography, one.geography_group)}
         raise UnknownRegionError(word, [*regions(), *sorted(places)])
     return found
+
+
+def _lies_in(one: Region, place: str) -> bool:
+    plain = _plain(place)
+    names = {one.name, *map(_plain, (one.geography, one.geography_group, one.country))}
+    return plain == ALL or plain in names or one.country in UNIONS.get(plain, ())
 
 
 def _plain(name: str) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import BaseOperator
 
 from airflow_carbon.azure.regions import region as region_by_name
-from airflow_carbon.azure.regions import select
+from airflow_carbon.azure.regions import resident
+from airflow_carbon.core.objective import Objective
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
 from airflow_carbon.hooks.pools import pool_policy
 from airflow_carbon.triggers.request import (
@@ -40,9 +41,16 @@ class ChooseRegionOperator(BaseOperator):
     key by key (``choose.output["region"]``): region, zone, start, end, mean_g_per_kwh, pue,
     g_per_it_kwh (what a kWh of the job emits there, overhead included), source, issued_at,
     quality, ranking (the first five), left_out (region: why). It feeds
-    ``CarbonAwareSensor(region=choose.output["region"])``.
+    ``CarbonAwareSensor(region=choose.output["region"])``. With an objective also: machine, terms
+    (energy [kWh], emissions [gCO2eq] and cost, apart) and pareto (those that no other beats in
+    both emissions and cost).
 
     :param regions: names, geographies, countries, or ``all``; a list, or text with commas.
+    :param residency: where the data must stay (``EU``, ``EEA``, a geography, a country): of
+        the ``regions`` only those that lie there are asked.
+    :param objective: an :class:`~airflow_carbon.core.objective.Objective`, or a mapping of the
+        same names: machine sizes with power, speed and prices, the price of carbon, data that
+        has to be moved. Without it, the emissions of a kWh of the job decide.
     :param duration: how long the job takes, as for the sensor; so are ``deadline``,
         ``max_delay``, ``earliest``, ``policy`` and ``carbon_conn_id``.
 
@@ -52,6 +60,8 @@ class ChooseRegionOperator(BaseOperator):
 
     template_fields: Sequence[str] = (
         "regions",
+        "residency",
+        "objective",
         "duration",
         "deadline",
         "max_delay",
@@ -66,6 +76,8 @@ class ChooseRegionOperator(BaseOperator):
         self,
         *,
         regions: str | Sequence[str] = "all",
+        residency: str | Sequence[str] = "all",
+        objective: Mapping[str, Any] | None = None,
         duration: timedelta | str | Sequence[tuple[timedelta | str, float]],
         deadline: datetime | str | None = None,
         max_delay: timedelta | str | None = None,
@@ -77,6 +89,8 @@ class ChooseRegionOperator(BaseOperator):
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.regions = regions
+        self.residency = residency
+        self.objective = objective
         self.duration = duration
         self.deadline = deadline
         self.max_delay = max_delay
@@ -85,27 +99,34 @@ class ChooseRegionOperator(BaseOperator):
         self.carbon_conn_id = carbon_conn_id
         self.submitted = "{{ dag_run.run_after.isoformat() }}"
         check_times(self)
-        if not is_template(regions) and not any(map(is_template, regions)):
-            select(regions)
+        if not (is_template(regions) or is_template(residency)):
+            resident(regions, residency)
+        if not is_template(objective):
+            Objective.read(objective)
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Ask for each region's forecast, rank, and return the best."""
         from airflow_carbon.core.placement import rank
 
         flex = read_flexibility(self)
-        allowed = select(self.regions)
+        allowed = resident(self.regions, self.residency)
+        objective = Objective.read(self.objective)
         hook = CarbonHook(self.carbon_conn_id)
-        placements, left_out = rank(_forecasts(hook, allowed, flex), flex)
+        placements, left_out = rank(_forecasts(hook, allowed, flex), flex, objective)
         for region, why in left_out.items():
             self.log.info("%s is left out: %s", region.name, why)
         if not placements:
             default = hook.options().default_region
             fallback = region_by_name(default) if default else allowed[0]
+            fallback = fallback if fallback in allowed else allowed[0]
             self.log.warning("no source knows any region: %s it is, unranked", fallback.name)
             return _unranked(fallback, left_out)
         for place in placements[:SHOWN]:
             self.log.info(_line(place))
-        return _chosen(placements, left_out)
+        chosen = _chosen(placements, left_out)
+        if self.objective is None:
+            return chosen
+        return chosen | _weighed(placements)
 
 
 def _forecasts(
@@ -121,10 +142,13 @@ def _line(place: Placement) -> str:
     from airflow_carbon.core.plan import clock_text
 
     window = place.window
+    machine = f", {place.machine.name}" if place.machine.name else ""
+    cost = "" if place.terms.cost is None else f", costs {place.terms.cost:.2f}"
     return (
-        f"{place.region.name} ({place.region.zone}): {place.g_per_it_kwh:.0f} g per kWh of the job "
+        f"{place.region.name} ({place.region.zone}){machine}: "
+        f"{place.g_per_it_kwh:.0f} g per kWh of the job "
         f"from {clock_text(window.start)} to {clock_text(window.end)} "
-        f"({window.mean_g_per_kwh:.0f} g/kWh x PUE {place.region.pue_or_default:g}); "
+        f"({window.mean_g_per_kwh:.0f} g/kWh x PUE {place.region.pue_or_default:g}){cost}; "
         f"forecast of {place.forecast.source} ({place.forecast.quality})"
     )
 
@@ -138,6 +162,22 @@ def _values(place: Placement) -> dict[str, Any]:
         "mean_g_per_kwh": round(place.window.mean_g_per_kwh, 3),
         "pue": place.region.pue_or_default,
         "g_per_it_kwh": round(place.g_per_it_kwh, 3),
+    }
+
+
+def _weighed(placements: list[Placement]) -> dict[str, Any]:
+    """Return what an objective adds: machines, terms, and what nothing beats in both."""
+    from airflow_carbon.core.placement import pareto
+
+    def values(place: Placement) -> dict[str, Any]:
+        return {**_values(place), "machine": place.machine.name, "terms": place.terms.as_dict()}
+
+    best = placements[0]
+    return {
+        "machine": best.machine.name,
+        "terms": best.terms.as_dict(),
+        "ranking": [values(place) for place in placements[:SHOWN]],
+        "pareto": [values(place) for place in pareto(placements)],
     }
 
 

@@ -1,13 +1,16 @@
 """Where and when together."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from strategies import T0, forecast_of, series_of
 
+from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.flexibility import Flexibility
 from airflow_carbon.core.intensity import Forecast, IntensitySeries, Signal
-from airflow_carbon.core.placement import rank
+from airflow_carbon.core.objective import Machine, Objective, Terms
+from airflow_carbon.core.placement import pareto, rank
 from airflow_carbon.core.region import DEFAULT_PUE, Region
 
 FLEX = Flexibility(duration=timedelta(hours=1), earliest=T0, deadline=T0 + timedelta(hours=4))
@@ -91,3 +94,119 @@ def test_average_and_marginal_never_meet_in_one_comparison():
     assert left_out == {
         region_of("b"): "its marginal lifecycle intensity, of m, does not compare with the others'"
     }
+
+
+MACHINES = (
+    Machine(name="small", power_kw=1, price_per_h=1),
+    Machine(name="big", power_kw=4, speed=2, price_per_h={"near": 3, "far": 9}),
+)
+HOURS4 = Flexibility(duration=timedelta(hours=2), earliest=T0, deadline=T0 + timedelta(hours=4))
+
+
+def two_places() -> dict[Region, Forecast]:
+    return {
+        region_of("near", pue=1.0): forecast_of([500, 400, 300, 400]),
+        region_of("far", pue=1.2): forecast_of([100, 100, 100, 50]),
+    }
+
+
+def choices(objective: Objective) -> list[tuple[str, str]]:
+    placements, _ = rank(two_places(), HOURS4, objective)
+    return [(p.region.name, p.machine.name) for p in placements]
+
+
+def test_every_term_is_reported_apart():
+    objective = Objective(
+        machines=MACHINES, data_gb=1000, data_region="near", kwh_per_gb=0.01, price_per_gb=0.02
+    )
+    placements, _ = rank(two_places(), HOURS4, objective)
+    far = next(p for p in placements if (p.region.name, p.machine.name) == ("far", "big"))
+
+    assert far.window.start == T0 + timedelta(hours=3)
+    assert far.terms == Terms(
+        energy_kwh=4, run_g=pytest.approx(4 * 1.2 * 50), moving_g=pytest.approx(500),
+        run_cost=9, moving_cost=20,
+    )  # fmt: skip
+    assert far.terms.emissions_g == pytest.approx(740)
+    assert far.terms.cost == 29
+
+
+def test_data_that_is_already_there_is_not_moved():
+    placements, _ = rank(two_places(), HOURS4, Objective(data_gb=9, data_region="near"))
+
+    assert {p.region.name: p.terms.moving_g > 0 for p in placements} == {"near": False, "far": True}
+
+
+def test_what_carbon_is_worth_decides_between_clean_and_cheap():
+    assert choices(Objective(machines=MACHINES))[0] == ("far", "small")
+    without = Objective(machines=MACHINES[1:], carbon_price_per_t=0)
+    assert choices(without)[0] == ("near", "big")
+    assert choices(replace(without, carbon_price_per_t=1e5))[0] == ("far", "big")
+
+
+def test_data_may_be_too_much_to_move():
+    assert choices(Objective(data_gb=1e6, data_region="near"))[0] == ("near", "")
+
+
+def test_the_pareto_table_holds_what_nothing_beats_in_both():
+    placements, _ = rank(two_places(), HOURS4, Objective(machines=MACHINES))
+
+    front = pareto(placements)
+
+    points = [(p.terms.emissions_g, p.terms.cost) for p in placements]
+    for place in placements:
+        mine = place.terms.emissions_g, place.terms.cost
+        beaten = any(g <= mine[0] and c <= mine[1] and (g, c) != mine for g, c in points)
+        assert (place in front) is not beaten
+
+
+def test_what_costs_too_much_or_nobody_knows_how_much_is_left_out():
+    dear = Objective(machines=(MACHINES[1],), max_cost=5)
+    unknown = Objective(machines=(Machine(power_kw=1),), carbon_price_per_t=50)
+
+    placements, left_out = rank(two_places(), HOURS4, dear)
+    nobody, why = rank(two_places(), HOURS4, unknown)
+
+    assert [p.region.name for p in placements] == ["near"]
+    assert list(left_out.values()) == ["it costs 9.00, over 5.00"]
+    assert nobody == []
+    assert set(why.values()) == {"its price is not known"}
+
+
+def test_a_machine_too_slow_for_the_deadline_is_no_choice():
+    slow = Objective(machines=(Machine(name="slow", speed=0.25), Machine(name="fast")))
+
+    assert choices(slow) == [("far", "fast"), ("near", "fast")]
+
+
+def test_more_places_and_machines_never_emit_more():
+    one, _ = rank(dict(list(two_places().items())[:1]), HOURS4, Objective(machines=MACHINES[:1]))
+    more, _ = rank(two_places(), HOURS4, Objective(machines=MACHINES))
+
+    assert more[0].terms.emissions_g <= one[0].terms.emissions_g
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"carbon_price": 5}, "objective='carbon_price'"),
+        ({"carbon_price_per_t": -5}, "a number, 0 or more"),
+        ({"machines": []}, "name one or more"),
+        ({"machines": [{"power": 5}]}, "machines='power'"),
+        ({"machines": {"power_kw": 0}}, "a number above 0"),
+        ({"data_gb": 5}, "data_region="),
+        ("cheap", "a mapping with carbon_price_per_t"),
+    ],
+)
+def test_an_objective_that_can_not_be_says_so(value, says):
+    with pytest.raises(InvalidOptionError, match=says):
+        Objective.read(value)
+
+
+def test_an_objective_reads_from_plain_values():
+    read = Objective.read(
+        {"carbon_price_per_t": "80", "machines": [{"name": "a", "price_per_h": {"near": "1.5"}}]}
+    )
+
+    assert read.machines == (Machine(name="a", price_per_h={"near": 1.5}),)
+    assert Objective.read(None) == Objective()

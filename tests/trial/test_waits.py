@@ -112,6 +112,25 @@ def test_a_cleared_wait_keeps_its_deadline_and_starts_at_once_when_it_is_over(ai
     assert at(second["start"]) > at(first["start"])
 
 
+def test_every_start_has_its_reason(airflow, valley):
+    window = valley(after_s=40)
+    waits = airflow.trigger("policies")
+    urgent = airflow.trigger("policies", carbon_aware=False)
+    assert airflow.finished("policies", urgent, 60) == "success"
+    assert airflow.finished("policies", waits, 120) == "success"
+
+    def reasons(run_id):
+        tasks = ("patient", "dry", "dry_worker", "real_time")
+        return [airflow.xcom("policies", run_id, task)["reason"] for task in tasks]
+
+    assert reasons(waits) == ["clean", "dry_run", "dry_run", "real_time"]
+    assert set(reasons(urgent)) == {"opted_out"}
+    patient, dry = (airflow.xcom("policies", waits, task) for task in ("patient", "dry"))
+    assert at(dry["start"]) < window <= at(patient["start"])
+    assert at(dry["would_wait_for"]["start"]) == window
+    assert dry["mean_g_per_kwh"] == pytest.approx(300)
+
+
 MISTAKES = [
     ({"zone": "ATLANTIS"}, "unknown grid zone 'ATLANTIS'"),
     ({"duration": "5h"}, "a job of 5:00:00 does not fit"),

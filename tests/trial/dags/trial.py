@@ -85,3 +85,15 @@ with DAG("served", schedule=None):
         max_delay="200s",
         carbon_conn_id="served",
     )
+
+with DAG(
+    "policies",
+    schedule=None,
+    default_args={"policy": {"workload": "delay_tolerant", "max_delay": "120s"}},
+):
+    job = {"zone": "TRIAL", "duration": "10s", "carbon_conn_id": "valley"}
+    CarbonAwareSensor(task_id="patient", **job)
+    CarbonAwareSensor(task_id="dry", dry_run=True, **job)
+    CarbonAwareSensor(task_id="dry_worker", dry_run=True, start_from_trigger=False, **job)
+    CarbonAwareSensor(task_id="real_time", policy="real_time", **job)
+    CarbonAwareSensor(task_id="usual", policy={"below_percentile": 50, "max_delay": "20s"}, **job)
