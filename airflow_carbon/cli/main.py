@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_forecast(commands)
     _add_regions(commands)
     _add_plan(commands)
+    _add_backtest(commands)
     return parser
 
 
@@ -109,6 +110,45 @@ def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument(
         "--region", default="all", help="regions, countries, geographies, by commas (default: all)"
     )
+    _add_common(command)
+
+
+def _add_backtest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "backtest",
+        help="what a policy would have emitted in the past",
+        description=(
+            "Let past jobs wait through past forecasts, and compare what they would have emitted "
+            "with running at once, with planning once, and with hindsight."
+        ),
+        epilog="""examples:
+  airflow-carbon backtest --zone DE --duration 4h --max-delay 24h
+  airflow-carbon backtest --actuals actuals.parquet --issues issues.parquet --duration 6h \\
+      --policy '{"done_by": {"at": "09:00", "days": "working"}}' --plot saved.html
+  airflow-carbon backtest --from-airflow http://localhost:8080 --zone westeurope --max-delay 12h""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    jobs = command.add_argument_group("which jobs")
+    jobs.add_argument("--zone", help="grid zones or regions, by commas")
+    jobs.add_argument("--duration", help="how long each takes: 4h, 90m")
+    jobs.add_argument("--every", default="6h", help="how often one is submitted (default: 6h)")
+    jobs.add_argument("--since", help="from this day, or instant, on")
+    jobs.add_argument("--until", help="up to this one")
+    jobs.add_argument("--from-airflow", metavar="URL", help="the past runs of a real Airflow")
+    jobs.add_argument("--dag", help="of this DAG alone")
+    jobs.add_argument("--token", help="of Airflow's API")
+    jobs.add_argument("--username", help="for Airflow's API, instead of a token")
+    jobs.add_argument("--password", help="the same")
+    how = command.add_argument_group("how they wait")
+    how.add_argument("--policy", help="a workload class, or a JSON object")
+    how.add_argument("--max-delay", help="how long at most (default: of the class, else 24h)")
+    past = command.add_argument_group("what happened (without a file: as the sources know it)")
+    past.add_argument("--actuals", metavar="FILE", help="CSV or Parquet: instants, a column a zone")
+    past.add_argument("--issues", metavar="FILE", help="zone, issued_at, then a column a step")
+    past.add_argument("--issue-step", type=float, default=60, help="minutes (default: 60)")
+    past.add_argument("--scale", type=float, default=1.0, help="g/kWh of a unit (default: 1)")
+    past.add_argument("--archive", action="store_true", help="what the ledger kept")
+    command.add_argument("--plot", metavar="FILE", help="write a picture: .png or .html")
     _add_common(command)
 
 

@@ -17,9 +17,9 @@ EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 WIDTH: Final = 40
 
 
-def console() -> Console:
+def console(*, stderr: bool = False) -> Console:
     """Return the terminal; into a pipe or a file it prints without colours."""
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, stderr=stderr)
 
 
 def bar(value: float, top: float, *, chosen: bool = False, width: int = WIDTH) -> Text:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from airflow_carbon.core.errors import ForecastCoverageError
+from airflow_carbon.core.policy import WorkloadClass
 from airflow_carbon.core.units import GramsPerKWh
 from airflow_carbon.core.window import Window, best_window, start_means, startable, window_at
 
 if TYPE_CHECKING:
     from airflow_carbon.core.flexibility import Flexibility
     from airflow_carbon.core.intensity import Forecast, IntensitySeries
+    from airflow_carbon.core.policy import Policy
 
 SHORTEST_WAIT: Final = timedelta(seconds=1)
 
@@ -71,13 +73,36 @@ class Rules:
         return self.limit_g_per_kwh is None or mean_g_per_kwh <= self.limit_g_per_kwh
 
     def are_met_by(self, window: Window, run_now: Window) -> bool:
-        """Tell whether a window is worth the wait."""
+        """Tell whether a window is worth the wait; any is where nothing is asked."""
+        if not (self.min_saving or self.min_saving_g_per_kwh):
+            return True
         saved = run_now.mean_g_per_kwh - window.mean_g_per_kwh
         share = saved / run_now.mean_g_per_kwh if run_now.mean_g_per_kwh else 0.0
         return share >= self.min_saving and saved >= self.min_saving_g_per_kwh
 
 
 NO_RULES: Final = Rules()
+
+
+def rules_of(
+    policy: Policy,
+    duration: timedelta,
+    *,
+    week: IntensitySeries | None = None,
+    opted_out: bool = False,
+) -> Rules:
+    """Return what a policy asks of a start; without the last week no percentile limits it."""
+    at_once = Reason.REAL_TIME if policy.workload is WorkloadClass.REAL_TIME else None
+    limits = [] if policy.below_g_per_kwh is None else [policy.below_g_per_kwh]
+    if policy.below_percentile is not None and week is not None:
+        limits.append(float(np.percentile(week.g_per_kwh, policy.below_percentile)))
+    return Rules(
+        at_once=Reason.OPTED_OUT if opted_out else at_once,
+        limit_g_per_kwh=min(limits, default=None),
+        soonest=policy.soonest,
+        min_saving=policy.min_saving,
+        min_saving_g_per_kwh=policy.min_saving_g_per_kwh(duration),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -114,6 +114,12 @@ class Archive:
             days = list(connection.execute(asked).mappings())
         return _stretch(days, begin, end)
 
+    def sources(self, zone: ZoneKey) -> list[str]:
+        """Return the sources of which actuals of a zone are kept."""
+        asked = select(carbon_actual.c.source).where(carbon_actual.c.zone == zone).distinct()
+        with self._reporting(), self._engine.connect() as connection:
+            return sorted(connection.scalars(asked))
+
     def prune(self, before: datetime) -> int:
         """Forget the issues and actuals before an instant; return how many rows went."""
         with self._reporting(), self._engine.begin() as connection:

@@ -16,7 +16,7 @@ from airflow_carbon.core.flexibility import (
     parse_phases,
     parse_share,
 )
-from airflow_carbon.core.policy import Policy, WorkloadClass
+from airflow_carbon.core.policy import Policy
 from airflow_carbon.core.units import ZoneKey
 
 if TYPE_CHECKING:
@@ -131,24 +131,13 @@ class WaitRequest:
 
     def rules(self, week: Survey | None = None) -> Rules:
         """Return what a start has to meet; without the last week no percentile limits it."""
-        import numpy as np
+        from airflow_carbon.core.decision import rules_of
 
-        from airflow_carbon.core.decision import Reason, Rules
-
-        policy, at_once = self.policy, None
-        if not self.carbon_aware:
-            at_once = Reason.OPTED_OUT
-        elif policy.workload is WorkloadClass.REAL_TIME:
-            at_once = Reason.REAL_TIME
-        limits = [] if policy.below_g_per_kwh is None else [policy.below_g_per_kwh]
-        if policy.below_percentile is not None and week is not None:
-            limits.append(float(np.percentile(week.series.g_per_kwh, policy.below_percentile)))
-        return Rules(
-            at_once=at_once,
-            limit_g_per_kwh=min(limits, default=None),
-            soonest=policy.soonest,
-            min_saving=policy.min_saving,
-            min_saving_g_per_kwh=policy.min_saving_g_per_kwh(self.flex.duration),
+        return rules_of(
+            self.policy,
+            self.flex.duration,
+            week=None if week is None else week.series,
+            opted_out=not self.carbon_aware,
         )
 
 

@@ -312,6 +312,15 @@ def test_a_wait_may_have_to_save_a_mass(grams, waits):
     assert isinstance(answer, WaitUntil) is waits
 
 
+def test_a_plan_that_stands_for_a_trifle_is_no_wait_that_saves_too_little():
+    planned = decide(forecast_of(DAY), flex_of(15), now=T0).window
+    trifle = [99.5, *DAY[1:]]
+
+    answer = decide(forecast_of(trifle), flex_of(15), now=T0, planned=planned)
+
+    assert answer.window == planned
+
+
 def test_an_outage_in_a_blackout_waits_for_its_end():
     flex = replace(flex_of(15), blackouts=((T0 - HOUR, T0 + 2 * HOUR),))
 

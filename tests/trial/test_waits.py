@@ -206,6 +206,25 @@ def test_the_main_job_runs_from_region_to_ledger(airflow):
     assert sum(one.emissions_g or 0 for one in intervals) == pytest.approx(entry.emissions_g)
 
 
+def test_the_past_runs_of_this_airflow_can_be_replayed(airflow):
+    run_id = airflow.trigger("carbon_demo", train_seconds=1)
+    assert airflow.finished("carbon_demo", run_id, 120) == "success"
+
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "airflow_carbon.cli", "backtest", "--zone", "westeurope",
+            "--from-airflow", airflow.url, "--dag", "carbon_demo", "--max-delay", "1s", "--json",
+        ],  # fmt: skip
+        env=airflow.environment() | {"AIRFLOW_CONN_CARBON_DEFAULT": ""},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    (demo, _) = json.loads(done.stdout)["summary"]
+    assert demo["name"] == "carbon_demo"
+    assert demo["jobs"] >= 1
+
+
 def test_the_wait_runs_under_dags_test(airflow, tmp_path):
     env = {**airflow.environment(), "AIRFLOW_HOME": str(tmp_path / "home")}
     for command in ("db migrate", "dags reserialize", "dags test under_test"):
