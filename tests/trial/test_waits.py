@@ -210,14 +210,14 @@ def test_the_past_runs_of_this_airflow_can_be_replayed(airflow):
     run_id = airflow.trigger("carbon_demo", train_seconds=1)
     assert airflow.finished("carbon_demo", run_id, 120) == "success"
 
+    asked = ["--from-airflow", airflow.url, "--dag", "carbon_demo", "--max-delay", "1s", "--json"]
     done = subprocess.run(
-        [
-            sys.executable, "-m", "airflow_carbon.cli", "backtest", "--zone", "westeurope",
-            "--from-airflow", airflow.url, "--dag", "carbon_demo", "--max-delay", "1s", "--json",
-        ],  # fmt: skip
-        env=airflow.environment() | {"AIRFLOW_CONN_CARBON_DEFAULT": ""},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "airflow_carbon.cli", "backtest", "--zone", "westeurope", *asked],
+        env=airflow.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert done.returncode == 0, done.stderr
     (demo, _) = json.loads(done.stdout)["summary"]
