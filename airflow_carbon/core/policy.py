@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from airflow_carbon.core.calendar import Blackout, ClockTime, DoneBy
+from airflow_carbon.core.capacity import Capacity
 from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.flexibility import (
     Flexibility,
@@ -55,7 +56,8 @@ class Policy:
     ``below_percentile``: the same for a percentile of the zone's last seven days. ``soonest``:
     in the first such window, not in the cleanest. ``min_saving``: what a wait has to save, as a
     share of running at once; ``min_saving_g``: as a mass [gCO2eq], for which ``power_kw``, the
-    job's mean power, has to be known.
+    job's mean power, has to be known. ``capacity``: how many jobs of those that name it may run at
+    once; they reserve their windows in the ledger. It yields to the deadline.
 
     ``a & b`` keeps to both: the shorter delay, every deadline, every blackout, the lower limit.
 
@@ -74,6 +76,7 @@ class Policy:
     min_saving: float = 0.0
     min_saving_g: float = 0.0
     power_kw: float | None = None
+    capacity: Capacity | None = None
 
     def __post_init__(self) -> None:
         for name, read in _READERS.items():
@@ -129,6 +132,7 @@ class Policy:
             min_saving=max(self.min_saving, other.min_saving),
             min_saving_g=max(self.min_saving_g, other.min_saving_g),
             power_kw=_least(self.power_kw, other.power_kw),
+            capacity=_least(self.capacity, other.capacity, lambda capacity: capacity.slots),
         )
 
     @property
@@ -220,6 +224,8 @@ def _plain(value: object) -> object:
         return f"{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "s"
     if isinstance(value, tuple):
         return [one.as_dict() for one in value]
+    if isinstance(value, Capacity):
+        return value.as_dict()
     return value.value if isinstance(value, StrEnum) else value
 
 
@@ -262,4 +268,5 @@ _READERS: Final[dict[str, Callable[[str, object], object]]] = {
     "min_saving": parse_share,
     "min_saving_g": parse_number,
     "power_kw": parse_number,
+    "capacity": Capacity.read,
 }

@@ -38,6 +38,8 @@ ISSUE_KEY: Final = ("source", "zone", "signal", "factor_type", "issued_at")
 
 ACTUAL_KEY: Final = ("source", "zone", "signal", "factor_type", "day")
 
+RESERVATION_KEY: Final = ("capacity", "dag_id", "task_id", "run_id", "map_index")
+
 
 class Instant(TypeDecorator[datetime]):
     """An aware datetime: ``timestamptz`` in PostgreSQL, UTC without an offset in SQLite."""
@@ -194,3 +196,17 @@ carbon_actual: Final = Table(
     Index("ix_carbon_actual_day", "day"),
 )
 """Actual intensity, a row a day (UTC): as ``carbon_issue``, NaN where nothing is known."""
+
+carbon_reservation: Final = Table(
+    "carbon_reservation",
+    metadata,
+    Column("capacity", String(ID), primary_key=True),
+    Column("dag_id", String(ID), primary_key=True),
+    Column("task_id", String(ID), primary_key=True),
+    Column("run_id", String(ID), primary_key=True),
+    Column("map_index", Integer, primary_key=True, autoincrement=False),
+    Column("begins_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("reserved_at", Instant, nullable=False),
+)
+"""When each task that shares a capacity means to run, until that has passed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseSensorOperator
@@ -14,6 +15,7 @@ from airflow_carbon import clock
 from airflow_carbon.azure.regions import region as region_by_name
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
 from airflow_carbon.hooks.pools import pool_policy
+from airflow_carbon.hooks.shares import holder_of, reservations_of, shared_decision
 from airflow_carbon.triggers.request import (
     WaitRequest,
     check_flag,
@@ -163,20 +165,20 @@ class CarbonAwareSensor(BaseSensorOperator):
                 next_method="resume",
             )
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> dict[str, Any]:
         """Decide on a worker, and defer where the answer is to wait.
 
         This is how the wait begins in ``dag.test()``, for mapped tasks, and if asked to.
         """
         request = WaitRequest.read(self)
-        plan = self._start_now(request)
+        plan = self._start_now(request, context)
         if plan is None:
             fields = {name: getattr(self, name) for name in self.template_fields}
             self.defer(trigger=WindowTrigger(**fields, ends_task=False), method_name="resume")
         self.log.info(plan.sentence())
         return plan.as_dict()
 
-    def _start_now(self, request: WaitRequest) -> Plan | None:
+    def _start_now(self, request: WaitRequest, context: Context) -> Plan | None:
         from airflow_carbon.core.decision import StartNow, decide
         from airflow_carbon.core.plan import Plan, at_once
 
@@ -185,7 +187,13 @@ class CarbonAwareSensor(BaseSensorOperator):
         now = clock.now()
         asked = request.week_before(now)
         rules = request.rules(hook.survey(*asked) if asked else None)
-        answer = decide(forecast, flex, now=now, rules=rules)
+        decision = partial(decide, forecast, now=now, rules=rules)
+        capacity = request.policy.capacity
+        if capacity is None or request.is_dry_run:
+            answer = decision(flex)
+        else:
+            shared, holder = reservations_of(hook), holder_of(context["ti"])
+            answer = shared_decision(shared, capacity, holder, flex, decision, now=now)
         if not (isinstance(answer, StartNow) or request.is_dry_run):
             return None
         survey = hook.survey(request.zone, flex.earliest, flex.earliest + flex.duration)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,11 +14,14 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_carbon import clock
 from airflow_carbon.core.errors import InputError, UnknownConnectionError
 from airflow_carbon.hooks.carbon import CarbonHook
+from airflow_carbon.hooks.shares import areservations_of, holder_of, shared_decision
 from airflow_carbon.triggers.request import WaitRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
+    from airflow_carbon.core.decision import StartNow, WaitUntil
+    from airflow_carbon.core.flexibility import Flexibility
     from airflow_carbon.core.intensity import Forecast, Survey
     from airflow_carbon.core.plan import Plan
     from airflow_carbon.core.units import GramsPerKWh
@@ -119,7 +123,8 @@ class WindowTrigger(BaseTrigger):
             forecast = await self._forecast(hook, request, strict=strict)
             rules = request.rules(await self._week(hook, request))
             now = clock.now()
-            answer = decide(forecast, flex, now=now, planned=planned, rules=rules)
+            decision = partial(decide, forecast, now=now, planned=planned, rules=rules)
+            answer = await self._decide(hook, request, decision, now)
             if isinstance(answer, StartNow) or request.is_dry_run:
                 break
             if strict or answer.window != planned:
@@ -135,6 +140,27 @@ class WindowTrigger(BaseTrigger):
             now=now,
             forecast=forecast,
             at_once_g_per_kwh=await self._at_once(hook, request, forecast),
+        )
+
+    async def _decide(
+        self,
+        hook: CarbonHook,
+        request: WaitRequest,
+        decision: Callable[[Flexibility], StartNow | WaitUntil],
+        now: datetime,
+    ) -> StartNow | WaitUntil:
+        """Decide alone, or among what others on the same capacity have left."""
+        capacity = request.policy.capacity
+        if capacity is None or request.is_dry_run or self.task_instance is None:
+            return decision(request.flex)
+        return await asyncio.to_thread(
+            shared_decision,
+            await areservations_of(hook),
+            capacity,
+            holder_of(self.task_instance),
+            request.flex,
+            decision,
+            now=now,
         )
 
     async def _hook(self) -> CarbonHook:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from strategies import T0
 
 from airflow_carbon.core.calendar import Blackout, ClockTime, DoneBy
+from airflow_carbon.core.capacity import Capacity
 from airflow_carbon.core.errors import (
     InputError,
     InvalidDurationError,
@@ -124,6 +125,10 @@ def test_a_mass_is_compared_per_kwh_of_the_job():
         ({"min_saving": "120 %"}, InvalidOptionError, "a share from 0 to below 1"),
         ({"min_saving_g": 5}, InvalidOptionError, "power_kw"),
         ({"power_kw": "nan"}, InvalidOptionError, "a number, 0 or more"),
+        ({"capacity": {"name": "gpu"}}, InvalidOptionError, "a mapping with name and slots"),
+        ({"capacity": {"name": "", "slots": 1}}, InvalidOptionError, "give it a name"),
+        ({"capacity": {"name": "gpu", "slots": 0}}, InvalidOptionError, "a whole number above 0"),
+        ({"capacity": {"name": "gpu", "slots": True}}, InvalidOptionError, "a whole number"),
         ({"done_by": {"at": "9"}}, InvalidOptionError, "a time of day"),
     ],
 )
@@ -153,6 +158,9 @@ policies = st.builds(
     min_saving=st.floats(0, 0.9),
     min_saving_g=st.floats(0, 900),
     power_kw=st.floats(0.1, 99),
+    capacity=st.one_of(
+        st.none(), st.builds(Capacity, name=st.just("gpu"), slots=st.integers(1, 9))
+    ),
 )
 
 
