@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +15,7 @@ from airflow_carbon.cli.airflow_runs import AirflowApi
 from airflow_carbon.cli.figure import draw
 from airflow_carbon.cli.forecast import place_of
 from airflow_carbon.cli.past import past_of, span_of, zones_in
-from airflow_carbon.cli.show import console, print_csv, print_json
+from airflow_carbon.cli.show import console, print_csv, print_json, read_policy
 from airflow_carbon.core.backtest import Job, jobs_every, replay, summary
 from airflow_carbon.core.errors import InvalidOptionError, ServiceUnavailableError
 from airflow_carbon.core.flexibility import parse_duration, parse_instant
@@ -59,13 +58,7 @@ def run(options: argparse.Namespace) -> None:
 
 def policy_of(options: argparse.Namespace) -> Policy:
     """Return the policy that the options say: JSON, a class, a longest delay, or all together."""
-    text = options.policy
-    try:
-        value = json.loads(text) if text and text.lstrip().startswith("{") else text
-    except ValueError as exc:
-        remedy = "write a workload class, or a JSON object as docs/policies.md has it"
-        raise InvalidOptionError("--policy", text, remedy) from exc
-    policy = Policy.read(value)
+    policy = read_policy(options.policy)
     if options.max_delay:
         policy &= Policy(max_delay=parse_duration("--max-delay", options.max_delay))
     return policy if policy.is_bounded else policy & Policy.read("delay_tolerant")

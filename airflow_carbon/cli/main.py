@@ -106,7 +106,11 @@ def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("--duration", required=True, help="how long the job takes: 4h, 90m")
-    command.add_argument("--within", required=True, help="how soon it must have ended: 24h")
+    command.add_argument("--within", help="how soon it must have ended: 24h")
+    command.add_argument("--policy", help="a workload class, or a JSON object: how it may wait")
+    command.add_argument(
+        "--residency", default="all", help="where the data must stay: EU, Germany (default: all)"
+    )
     command.add_argument(
         "--region", default="all", help="regions, countries, geographies, by commas (default: all)"
     )

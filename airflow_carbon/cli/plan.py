@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 
 from airflow_carbon import clock
-from airflow_carbon.azure.regions import select
+from airflow_carbon.azure.regions import resident
 from airflow_carbon.cli.forecast import cut, origin, plot
-from airflow_carbon.cli.show import bar, console, print_csv, print_json
-from airflow_carbon.core.errors import ServiceUnavailableError
-from airflow_carbon.core.flexibility import Flexibility, parse_duration
+from airflow_carbon.cli.show import bar, console, print_csv, print_json, read_policy
+from airflow_carbon.core.errors import InvalidOptionError, ServiceUnavailableError
+from airflow_carbon.core.flexibility import parse_duration
 from airflow_carbon.core.placement import rank
 from airflow_carbon.core.plan import Place, clock_text
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
@@ -19,6 +19,7 @@ from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
 if TYPE_CHECKING:
     import argparse
 
+    from airflow_carbon.core.flexibility import Flexibility
     from airflow_carbon.core.placement import Placement
 
 COLUMNS: Final = (
@@ -35,13 +36,18 @@ def run(options: argparse.Namespace) -> None:
         ServiceUnavailableError: no source knows any of the regions.
     """
     now = clock.now()
-    flex = Flexibility(
+    within = parse_duration("--within", options.within) if options.within else None
+    policy = read_policy(options.policy)
+    if within is None and not policy.is_bounded:
+        remedy = "say how soon it must have ended (24h), or give a --policy that does"
+        raise InvalidOptionError("--within", None, remedy)
+    flex = policy.flexibility(
+        submitted=now,
         duration=parse_duration("--duration", options.duration),
-        earliest=now,
-        deadline=now + parse_duration("--within", options.within),
+        deadline=None if within is None else now + within,
     )
     hook = CarbonHook(options.conn_id or DEFAULT_CONN_ID)
-    regions = select(options.region)
+    regions = resident(options.region, options.residency)
     zones = {region.zone for region in regions}
     known = {zone: hook.forecast(zone, flex, strict=True) for zone in sorted(zones)}
     placements, left_out = rank({region: known[region.zone] for region in regions}, flex)

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from airflow_carbon.core.errors import InvalidOptionError
+from airflow_carbon.core.policy import Policy
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -27,6 +30,20 @@ def bar(value: float, top: float, *, chosen: bool = False, width: int = WIDTH) -
     eighths = round(8 * width * value / top) if top else 0
     blocks = "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
     return Text(blocks + (" ◀" if chosen else ""), style="green" if chosen else "")
+
+
+def read_policy(text: str | None) -> Policy:
+    """Return the policy that was written: JSON, or a workload class.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    try:
+        value = json.loads(text) if text and text.lstrip().startswith("{") else text
+    except ValueError as exc:
+        remedy = "write a workload class, or a JSON object as docs/policies.md has it"
+        raise InvalidOptionError("--policy", text, remedy) from exc
+    return Policy.read(value)
 
 
 def print_json(value: Any) -> None:

@@ -176,3 +176,35 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path):
 
     assert done.stdout == "[\n"
     assert "Traceback" not in done.stderr
+
+
+def test_a_plan_keeps_to_a_policy_and_to_where_the_data_must_stay(run):
+    policy = '{"done_by": {"at": "09:00"}, "blackouts": {"hours": "17:00-20:00"}}'
+
+    status, out, _ = run(
+        "plan", "--duration", "2h", "--policy", policy, "--region", "Europe, US",
+        "--residency", "EU", "--json",
+    )  # fmt: skip
+
+    places = json.loads(out)["placements"]
+    assert status == 0
+    assert not {"US", "GB", "NO", "CH"} & {one["zone"][:2] for one in places}
+    assert all(
+        datetime.fromisoformat(one["end"]) <= clock.now() + timedelta(hours=26) for one in places
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "--within=None can't be"),
+        (("--policy", "patient"), "real_time, window_flexible"),
+        (("--within", "9h", "--residency", "Atlantis"), "Atlantis"),
+        (("--within", "9h", "--region", "eastus", "--residency", "EU"), "widen"),
+    ],
+)
+def test_a_plan_that_can_not_be_says_so(run, arguments, says):
+    status, _, err = run("plan", "--duration", "2h", *arguments)
+
+    assert status == 2
+    assert says in err

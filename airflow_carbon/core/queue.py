@@ -1,0 +1,99 @@
+"""A queue of DAG runs to be planned together, as people write it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from airflow_carbon.core.errors import InvalidOptionError
+from airflow_carbon.core.flexibility import parse_duration, parse_number
+from airflow_carbon.core.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_carbon.core.flexibility import Flexibility
+
+REMEDY: Final = "write mappings such as {'dag_id': 'train', 'duration': '4h', 'max_delay': '24h'}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueuedRun:
+    """A DAG run that shall start when it emits least.
+
+    ``name`` tells runs of one DAG apart. ``regions`` are those it may run in, all of the queue's
+    without them. ``pool`` groups runs that share slots. ``power_kw`` is its mean power; ``conf``
+    goes with the run.
+
+    Raises:
+        InputError: a field that can't be read.
+    """
+
+    dag_id: str
+    duration: Any
+    name: str = ""
+    max_delay: Any = None
+    deadline: Any = None
+    earliest: Any = None
+    policy: Policy = field(default_factory=Policy)
+    power_kw: float = 1.0
+    regions: tuple[str, ...] | None = None
+    pool: str | None = None
+    conf: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.dag_id)
+        object.__setattr__(self, "policy", Policy.read(self.policy))
+        object.__setattr__(self, "power_kw", parse_number("power_kw", self.power_kw))
+        if self.regions is not None:
+            names = self.regions.split(",") if isinstance(self.regions, str) else self.regions
+            object.__setattr__(self, "regions", tuple(str(name).strip() for name in names))
+
+    @classmethod
+    def read(cls, value: Any, default: Policy) -> Self:
+        """Read a mapping by the fields' names; a run with no policy takes the queue's.
+
+        Raises:
+            InputError: anything else.
+        """
+        if not hasattr(value, "items"):
+            raise InvalidOptionError("queue", value, REMEDY)
+        names = {one.name for one in fields(cls)}
+        if unknown := set(value) - names:
+            known = ", ".join(sorted(names))
+            raise InvalidOptionError("queue", min(unknown), f"a run has {known}")
+        if lacking := {"dag_id", "duration"} - set(value):
+            raise InvalidOptionError("queue", value, f"a run needs {min(lacking)}")
+        given: dict[str, Any] = {"policy": default} | dict(value)
+        return cls(**given)
+
+    def flexibility(self, submitted: object) -> Flexibility:
+        """Return when it may run.
+
+        Raises:
+            InputError: a field that can't be read, a run that does not fit, no bound.
+        """
+        delay = self.max_delay
+        bound = Policy(max_delay=None if delay is None else parse_duration("max_delay", delay))
+        return (self.policy & bound).flexibility(
+            submitted=submitted,
+            duration=self.duration,
+            earliest=self.earliest,
+            deadline=self.deadline,
+        )
+
+
+def read_queue(value: Any, default: Policy) -> list[QueuedRun]:
+    """Read a queue: a list of mappings, no two of one name.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    if not isinstance(value, (list, tuple)):
+        raise InvalidOptionError("queue", value, REMEDY)
+    queue = [QueuedRun.read(one, default) for one in value]
+    names: Sequence[str] = [one.name for one in queue]
+    if twice := {name for name in names if names.count(name) > 1}:
+        remedy = "two runs of one DAG need different names: name="
+        raise InvalidOptionError("queue", min(twice), remedy)
+    return queue
