@@ -37,7 +37,7 @@ class QueuedRun:
     earliest: Any = None
     policy: Policy = field(default_factory=Policy)
     power_kw: float = 1.0
-    regions: tuple[str, ...] | None = None
+    regions: Any = None
     pool: str | None = None
     conf: Mapping[str, Any] = field(default_factory=dict)
 
