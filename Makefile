@@ -45,6 +45,7 @@ contracts: setup
 	$(BIN)/lint-imports
 
 bench: setup ## Measure what the docs claim
+	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/waits.py
 
 clean: ## Remove .venv and what tests and demo left

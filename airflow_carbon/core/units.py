@@ -28,6 +28,9 @@ JOULES_PER_KWH: Final = 3.6e6
 
 HOUR: Final = timedelta(hours=1)
 
+MICROSECOND: Final = timedelta(microseconds=1)
+"""Instants are whole microseconds."""
+
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """From where Unix seconds are counted."""
 

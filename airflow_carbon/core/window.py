@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-_TIE: Final = 1e-9
+TIE: Final = 1e-9
 """Means this close, relative to the largest value, are a tie: the rounding of float64 sums."""
 
 
@@ -82,7 +82,7 @@ def best_window(
     if not spans:
         raise ForecastCoverageError(series.begins, series.ends)
     starts, means = start_means(series, flex, spans)
-    tie = _TIE * float(series.g_per_kwh.max())
+    tie = TIE * float(series.g_per_kwh.max())
     i = int(np.argmax(means <= means.min() + tie))
     return window_at(series, flex, _instant(series, float(starts[i]), spans))
 
