@@ -86,7 +86,7 @@ def lets_wait_awhile(data: Path, _every: int) -> Iterator[Check]:
     golden = json.loads((data / "golden" / "lwa_golden.json").read_text())
     jobs = pd.read_csv(data / "golden" / "lwa_ml_jobs_3387.csv").to_numpy().tolist()
     for zone, file in {"DE": "ger_ci.csv", "GB": "gb_ci.csv"}.items():
-        series = _half_hours(data / "lets_wait_awhile" / file)
+        series = half_hours(data / "lets_wait_awhile" / file)
         nightly = golden[zone]["nightly_saving_pct_e0_all_365_days"]["16"]
         check = Check(name=f"{zone} nightly, 8 h to either side", tolerance=1e-3)
         check.add(nightly, _nightly(series))
@@ -140,6 +140,58 @@ def gaia(data: Path, _every: int) -> Iterator[Check]:
         yield check
 
 
+def sukprasert(data: Path, every: int) -> Iterator[Check]:
+    """Yield the sums [g h/kWh] of Sukprasert et al., EuroSys 2024, a start hour a row."""
+    rows = pd.read_parquet(data / "golden" / "sukprasert_per_start_20zones_every7h.parquet")
+    year = _year_2022(data)
+    rows = rows.iloc[::every]
+    for job, slack in rows[["job_h", "slack_h"]].drop_duplicates().to_numpy().tolist():
+        group = rows[(rows["job_h"] == job) & (rows["slack_h"] == slack)]
+        columns = ("slack_0", "non_interrupt", "interrupt")
+        names = ("at once", "contiguous", "interruptible")
+        checks = [
+            Check(name=f"{job} h of work, {slack} h of slack, {name}", tolerance=0.01)
+            for name in names
+        ]
+        for zone, mine in group.groupby("zone", observed=True):
+            series = IntensitySeries.from_pandas(year[str(zone)])
+            for start, *sums in mine[["start_hour", *columns]].to_numpy(float).tolist():
+                begin = series.begins + start * HOUR
+                deadline = min(begin + (job + slack) * HOUR, series.ends)
+                flex = Flexibility(duration=job * HOUR, earliest=begin, deadline=deadline)
+                ours = (
+                    series.mean(begin, begin + flex.duration) * job,
+                    contiguous(series, flex),
+                    interruptible(series, flex),
+                )
+                for check, published, found in zip(checks, sums, ours, strict=True):
+                    check.add(published, found)
+        yield from checks
+
+
+def stopping_costs(data: Path, every: int) -> Iterator[Check]:
+    """Yield the means over the days of 2022 of what jobs emit that pay for each begin [g h/kWh].
+
+    There the first begin is paid for too; here it is each that follows a stop.
+    """
+    year = _year_2022(data)
+    table = pd.read_csv(data / "golden" / "switching_cost_optimum_2022.csv").iloc[::every]
+    for zone, rows in table.groupby("zone", sort=False):
+        series = IntensitySeries.from_pandas(year[str(zone)])
+        check = Check(name=f"{zone}, relative", tolerance=1e-6, relative=True)
+        columns = ["job_h", "window_h", "restart_cost_g_per_kWh_h", "n", "optimum_mean"]
+        for job, window, cost, days, optimum in rows[columns].to_numpy(float).tolist():
+            stopping = Stopping(g_per_kw=cost)
+            policy = Policy(max_delay=(window - job) * HOUR)
+            emitted = []
+            for day in range(int(days)):
+                begin = series.begins + 24 * day * HOUR
+                flex = policy.flexibility(submitted=begin, duration=job * HOUR)
+                emitted.append(cost + interruptible(series, flex, stopping))
+            check.add(optimum, float(np.mean(emitted)))
+        yield check
+
+
 def contiguous(series: IntensitySeries, flex: Flexibility) -> float:
     """Return what a job emits in its best window [g h/kWh]."""
     window = best_window(_cut(series, flex), flex)
@@ -179,10 +231,11 @@ def _at_once(series: IntensitySeries, arrival: int, steps: int) -> float:
     )
 
 
-def _half_hours(path: Path) -> IntensitySeries:
+def half_hours(path: Path) -> IntensitySeries:
+    """Read what begins at a full or half hour: some of the file comes in quarters."""
     values = pd.read_csv(path, index_col=0, parse_dates=True)["Carbon Intensity"]
-    values = values[values.index.minute % 30 == 0].tz_localize("UTC")
-    return IntensitySeries.from_pandas(values)
+    minutes = pd.DatetimeIndex(values.index).minute
+    return IntensitySeries.from_pandas(values[minutes % 30 == 0].tz_localize("UTC"))
 
 
 def _year_2022(data: Path) -> pd.DataFrame:
@@ -193,6 +246,8 @@ def _year_2022(data: Path) -> pd.DataFrame:
 PAPERS: dict[str, Callable[[Path, int], Iterator[Check]]] = {
     "Let's Wait Awhile": lets_wait_awhile,
     "GAIA": gaia,
+    "Stopping costs": stopping_costs,
+    "Sukprasert et al.": sukprasert,
 }
 
 
