@@ -6,7 +6,7 @@ DIR holds the series, the jobs and the published results (docs/benchmarks.md say
 plan is asked of the public planner, job by job: ``Policy``, ``best_window``, ``best_slices``.
 A line has what was published and what is ours, their means where there are many, and the
 largest difference; a difference over the tolerance makes the exit status 1. ``--only`` takes
-the papers whose name begins so; ``--every`` takes every so manieth row of the long tables.
+the papers whose name begins so; ``--every`` N takes each Nth row of the long tables.
 """
 
 from __future__ import annotations
@@ -256,7 +256,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", default="", help="the papers whose name begins so")
-    parser.add_argument("--every", type=int, default=1, help="of the long tables, the rows taken")
+    parser.add_argument(
+        "--every", type=int, default=1, help="of the long tables, take every Nth row"
+    )
     options = parser.parse_args()
     good = True
     for paper, checks in PAPERS.items():

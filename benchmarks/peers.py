@@ -40,7 +40,13 @@ AHEAD = 97
 """Steps of half an hour that a planner sees: the one that runs, and 48 h."""
 
 ZONES = {"GB": "gb_ci.csv", "DE": "ger_ci.csv"}
-PACKAGES = {"cats": "climate-aware-task-scheduler==1.2.1", "arboric": "arboric==0.1.1"}
+CATS, ARBORIC = "climate-aware-task-scheduler==1.2.1", "arboric==0.1.1"
+PEERS = {
+    "arboric": (ARBORIC, ARBORIC),
+    "cats": (CATS, CATS),
+    "cats_untranslated": (CATS, "  the same, told the deadline"),
+}
+"""What ``peers_runner.py`` calls a peer: its package, and its line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +83,17 @@ def main() -> None:
             for zone, ahead_of in aheads.items()
         }
         good = _line(name, jobs, aheads, plans) and good
-    for name, package in PACKAGES.items():
+    for name, (package, label) in PEERS.items():
         python, fault = _installed(options.venv, package)
         if fault:
-            print(f"{package:<36}  not installed: {fault}")
+            print(f"{label:<36}  not installed: {fault}")
             continue
         try:
             plans = {zone: _ask(python, name, aheads[zone], jobs) for zone in ZONES}
         except subprocess.CalledProcessError as exc:
-            print(f"{package:<36}  gave no answer: {exc.stderr.strip().splitlines()[-1]}")
+            print(f"{label:<36}  gave no answer: {exc.stderr.strip().splitlines()[-1]}")
             continue
-        good = _line(package, jobs, aheads, plans) and good
+        good = _line(label, jobs, aheads, plans) and good
     print(f"{'ours, when it may stop':<36}{_interruptible(jobs, aheads)}")
     sys.exit(0 if good else 1)
 

@@ -17,8 +17,21 @@ STEP = timedelta(minutes=30)
 
 
 def cats(question: dict[str, Any]) -> datetime:
-    """Ask Climate-Aware Task Scheduler; its end of the window is the latest start."""
-    from cats.forecast import PointEstimate, WindowedForecast  # noqa: PLC0415 - only in its own run
+    """Ask Climate-Aware Task Scheduler, whose end of the window is the latest start."""
+    deadline = datetime.fromisoformat(question["deadline"])
+    return _cats(question, deadline - timedelta(minutes=question["minutes"]))
+
+
+def cats_untranslated(question: dict[str, Any]) -> datetime:
+    """Ask it with the deadline itself as the end of the window."""
+    return _cats(question, datetime.fromisoformat(question["deadline"]))
+
+
+def _cats(question: dict[str, Any], end_constraint: datetime) -> datetime:
+    from cats.forecast import (  # type: ignore[import-not-found] # noqa: PLC0415 - only in its own run
+        PointEstimate,
+        WindowedForecast,
+    )
 
     first = datetime.fromisoformat(question["from"])
     points = [
@@ -26,16 +39,20 @@ def cats(question: dict[str, Any]) -> datetime:
         for i, value in enumerate(question["g_per_kwh"])
     ]
     minutes = question["minutes"]
-    latest = datetime.fromisoformat(question["deadline"]) - timedelta(minutes=minutes)
     begin = datetime.fromisoformat(question["begin"])
-    windows = WindowedForecast(points, duration=minutes, start=begin, end_constraint=latest)
-    return min(windows).start
+    windows = WindowedForecast(points, minutes, begin, end_constraint=end_constraint)
+    start: datetime = min(windows).start
+    return start
 
 
 def arboric(question: dict[str, Any]) -> datetime:
     """Ask Arboric for carbon alone; a start in the half-hour that runs already is at once."""
     import pandas as pd  # noqa: PLC0415 - likewise
-    from arboric import Autopilot, OptimizationConfig, Workload  # noqa: PLC0415 - likewise
+    from arboric import (  # type: ignore[import-not-found] # noqa: PLC0415 - likewise
+        Autopilot,
+        OptimizationConfig,
+        Workload,
+    )
 
     first = datetime.fromisoformat(question["from"])
     values = question["g_per_kwh"]
@@ -49,11 +66,11 @@ def arboric(question: dict[str, Any]) -> datetime:
         deadline_hours=(deadline - first) / timedelta(hours=1),
     )
     pilot = Autopilot(OptimizationConfig(cost_weight=0, carbon_weight=1))
-    start = pilot.optimize_schedule(work, frame).optimal_start
-    return max(start.to_pydatetime(), datetime.fromisoformat(question["begin"]))
+    start: datetime = pilot.optimize_schedule(work, frame).optimal_start.to_pydatetime()
+    return max(start, datetime.fromisoformat(question["begin"]))
 
 
-PEERS = {"cats": cats, "arboric": arboric}
+PEERS = {"cats": cats, "cats_untranslated": cats_untranslated, "arboric": arboric}
 
 
 if __name__ == "__main__":
