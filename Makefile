@@ -49,4 +49,4 @@ bench: setup ## Measure what the docs claim
 	$(BIN)/python benchmarks/waits.py
 
 clean: ## Remove .venv and what tests and demo left
-	rm -rf $(VENV) .demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) .venv-peers .demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

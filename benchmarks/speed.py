@@ -142,7 +142,7 @@ def _beside_cats(series: dict[str, IntensitySeries], jobs: pd.DataFrame, ours: f
         "jobs": minutes[: FEW // 20],
     }
     command = [sys.executable, "-m", "uv", "run", "--no-project", "--quiet"]
-    command += ["--with", "climate-aware-task-scheduler", "python", HERE / "cats_loop.py"]
+    command += ["--with", "climate-aware-task-scheduler==1.2.1", "python", HERE / "cats_loop.py"]
     done = subprocess.run(
         command, input=json.dumps(asked), capture_output=True, text=True, check=False
     )

@@ -51,6 +51,25 @@ def test_work_that_would_end_in_office_hours_is_waited_for():
     assert done.deadline(saturday) == friday + timedelta(days=3, hours=9)
 
 
+@pytest.mark.parametrize(
+    ("end", "deadline"),
+    [
+        (time(8, 30), time(9)),  # before the office opens: by when it does
+        (time(9), time(9)),
+        (time(17), time(17)),  # somebody is still there
+    ],
+)
+def test_office_hours_include_the_instants_at_which_they_begin_and_end(end, deadline):
+    done = DoneBy(at="09:00", days="working", unless="09:00-17:00")
+    thursday = datetime(2026, 11, 19, tzinfo=UTC)
+
+    found = done.deadline(datetime.combine(thursday, end, UTC))
+
+    assert found == datetime.combine(thursday, deadline, UTC)
+    closed = datetime.combine(thursday, time(17, 0, 1), UTC)
+    assert done.deadline(closed) == thursday + timedelta(days=1, hours=9)
+
+
 @given(
     st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1)),  # noqa: DTZ001 - made aware below
     st.times(),
