@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from airflow_carbon.core.flexibility import Flexibility
     from airflow_carbon.core.intensity import Forecast, IntensitySeries
     from airflow_carbon.core.region import Region
     from airflow_carbon.core.remaining import Course, Remaining
@@ -151,15 +152,13 @@ def resume(  # noqa: PLR0913 - the facts of one decision
     longer counts. ``moved``: it was a move, ``left`` says where to.
 
     As with :func:`~airflow_carbon.core.decision.decide`, no forecast ever costs the deadline, and
-    without one the work goes on at once: what may only get worse is not worth a wait.
+    without one the work goes on at once: nothing says that a longer wait would help.
     """
     stopping = costs.move if moved else costs.stopping
     job = left.job(now, stopping.time)
     if job is None or not left.may_wait(now, stopping.time):
         return Resume(because=Because.DEADLINE, place=left.place)
-    at = now if planned is None else planned
-    since = replace(job, earliest=min(at, now))
-    best = best_course(forecast.series, since, stopping, left.pue) if forecast else None
+    best = _planned(forecast, job, stopping, left.pue, now if planned is None else planned)
     opens = min(max(first, now) for first, last in job.starts if now <= last)
     if now < opens and (best is None or best.window.start < opens):
         return Pause(because=Because.BLACKOUT, place=left.place, until=opens)
@@ -168,10 +167,23 @@ def resume(  # noqa: PLR0913 - the facts of one decision
     at_once = None
     if now >= opens:
         at_once = course_at(forecast.series, job, stopping, left.pue, now)
-    if any(first <= at <= last for first, last in since.starts):
-        at = max(at, forecast.series.begins)
-        best = _held(course_at(forecast.series, since, stopping, left.pue, at), best)
     return _go_or_wait(best, at_once, left, now)
+
+
+def _planned(
+    forecast: Forecast | None, job: Flexibility, stopping: Stopping, pue: float, at: datetime
+) -> Course | None:
+    """Return the course planned for an instant, unless the best is far better."""
+    if forecast is None:
+        return None
+    since = replace(job, earliest=min(at, job.earliest))
+    best = best_course(forecast.series, since, stopping, pue)
+    if best is None or not any(first <= at <= last for first, last in since.starts):
+        return best
+    standing = course_at(forecast.series, since, stopping, pue, max(at, forecast.series.begins))
+    if standing is not None and standing.grams * (1 - MARGIN) <= best.grams:
+        return standing
+    return best
 
 
 def _go_or_wait(
@@ -192,13 +204,6 @@ def _go_or_wait(
         going_on_g_per_kw=at_once.grams if at_once else None,
         expects_g_per_kw=best.grams,
     )
-
-
-def _held(standing: Course | None, best: Course) -> Course:
-    """Return the plan that stands, unless the best is far better."""
-    if standing is not None and standing.grams * (1 - MARGIN) <= best.grams:
-        return standing
-    return best
 
 
 def _in_the_way(
