@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from running import FRANCE, HOUR, PLACE, SWEDEN, left_of, region_of
+from running import FRANCE, HOUR, PLACE, SECOND, SWEDEN, left_of, region_of
 from strategies import MINUTE, T0, forecast_of
 
 from airflow_carbon.core.course import Because, Continue, Move, Pause, Resume
@@ -140,6 +140,54 @@ def test_the_planned_resume_stands_against_noise_and_yields_to_a_far_better_one(
     assert resume(news, left, now=T0, planned=planned).until == T0 + 5 * HOUR
     assert resume(noise, left, now=planned, planned=planned).because is Because.NEXT_WINDOW
     assert resume(news, left, now=planned, planned=planned).until == T0 + 5 * HOUR
+
+
+def test_waking_late_does_not_lose_the_resume_to_a_tie_or_to_noise():
+    twice, noise = (
+        forecast_of([400, 100, 400, 100, 400]),
+        forecast_of([100, 99.5], begins=T0 + HOUR),
+    )
+    left, now = left_of(1, 12), T0 + HOUR
+
+    late = resume(twice, left, now=now + 40 * SECOND, planned=now)
+    later_than_the_issue = resume(noise, left, now=now, planned=now - 5 * MINUTE)
+
+    assert late.because is Because.NEXT_WINDOW
+    assert isinstance(late, Resume)
+    assert isinstance(later_than_the_issue, Resume)
+
+
+def test_waking_late_does_not_resume_in_a_blackout():
+    left = left_of(1, 12)
+    left = replace(left, flex=replace(left.flex, blackouts=((T0 + HOUR, T0 + 4 * HOUR),)))
+    forecast = forecast_of([100] * 12)
+
+    answer = resume(forecast, left, now=T0 + HOUR + MINUTE, planned=T0)
+
+    assert (answer.because, answer.until) == (Because.BLACKOUT, T0 + 4 * HOUR)
+
+
+def test_a_resume_is_planned_a_second_before_a_step_in_which_it_would_cost_more():
+    forecast = forecast_of([900, 900, 100, 200, 0, 900, 900])
+    costs = Costs(stopping=Stopping(energy_h=1.0))
+
+    answer = follow(forecast, left_of(2, 7), now=T0, drifted=True, costs=costs)
+
+    assert answer.until == T0 + 3 * HOUR - SECOND
+
+
+def test_no_move_is_begun_that_could_only_end_in_a_blackout():
+    left, black = left_of(2, 12), (T0 + 5 * HOUR, T0 + 11 * HOUR)
+    left = replace(left, flex=replace(left.flex, blackouts=(black,)))
+    slow = Costs(moving=Stopping(time=2.5 * HOUR))
+    cleaner = {SWEDEN: forecast_of([1] * 13)}
+    flat = forecast_of([400] * 13)
+
+    in_time = follow(flat, left, now=T0, drifted=True, regions=cleaner, costs=slow)
+    late = follow(flat, left, now=T0 + HOUR, drifted=True, regions=cleaner, costs=slow)
+
+    assert isinstance(in_time, Move)
+    assert isinstance(late, Continue)
 
 
 def test_a_slow_move_keeps_its_own_latest_start():

@@ -94,6 +94,14 @@ def test_half_an_hour_counts_only_while_the_job_ran():
     assert drifted(promised, actual, since=T0 + HOUR, now=T0 + HOUR + 30 * MINUTE)
 
 
+def test_five_minutes_back_within_the_promise_end_a_drift():
+    actual = [200] * 12
+
+    assert drifted(series_of([100]), series_of(actual, 5), now=T0 + HOUR)
+    actual[8] = 119
+    assert not drifted(series_of([100]), series_of(actual, 5), now=T0 + HOUR)
+
+
 def test_missing_actuals_are_no_drift():
     promised = series_of([100] * 9)
     ended_before_the_run = series_of([200] * 2)
