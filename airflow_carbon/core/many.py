@@ -57,10 +57,10 @@ def best_windows(
         NoFeasibleWindowError: a job does not fit; the first is named.
         InvalidSeriesError: average and marginal, or lifecycle and direct, in one call.
     """
-    _check_kinds(series.values())
+    check_kinds(series.values())
     earliest, deadline, duration = _read(jobs)
     names = list(series)
-    weight = np.array([_weight(weights, name) for name in names])
+    weight = np.array([weight_of(weights, name) for name in names])
     best = _Best.none(len(jobs))
     for members in _grids(series).values():
         grid = Grid.of([series[names[i]] for i in members], weight[members])
@@ -151,7 +151,12 @@ def _lengths(column: pd.Series) -> IntArray:
     return lengths
 
 
-def _weight(weights: Mapping[str, float] | None, name: str) -> float:
+def weight_of(weights: Mapping[str, float] | None, name: str) -> float:
+    """Return a region's weight, 1 without any.
+
+    Raises:
+        InvalidOptionError: it is missing, or not a number above 0.
+    """
     if weights is None:
         return 1.0
     if name not in weights or not 0 < weights[name] < float("inf"):
@@ -159,7 +164,12 @@ def _weight(weights: Mapping[str, float] | None, name: str) -> float:
     return float(weights[name])
 
 
-def _check_kinds(series: Iterable[IntensitySeries]) -> None:
+def check_kinds(series: Iterable[IntensitySeries]) -> None:
+    """Check that all are of one signal and factor type.
+
+    Raises:
+        InvalidSeriesError: they are not.
+    """
     kinds = {(one.signal, one.factor_type): one for one in series}
     if len(kinds) > 1:
         (_, one), (other, _) = list(kinds.items())[:2]
