@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from airflow_carbon.core.policy import Policy
     from airflow_carbon.core.window import best_window
     from airflow_carbon.operators.emissions import EmissionsOperator
+    from airflow_carbon.operators.queue import PlanQueueOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
     from airflow_carbon.sensors.window import CarbonAwareSensor
 
@@ -22,6 +23,7 @@ __all__ = [
     "ClockTime",
     "DoneBy",
     "EmissionsOperator",
+    "PlanQueueOperator",
     "Policy",
     "__version__",
     "best_window",
@@ -34,6 +36,7 @@ _HOMES: Final = {
     "ClockTime": "airflow_carbon.core.calendar",
     "DoneBy": "airflow_carbon.core.calendar",
     "EmissionsOperator": "airflow_carbon.operators.emissions",
+    "PlanQueueOperator": "airflow_carbon.operators.queue",
     "Policy": "airflow_carbon.core.policy",
     "best_window": "airflow_carbon.core.window",
 }

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hypothesis import strategies as st
-from strategies import MINUTE, T0
+from strategies import MINUTE, T0, region_of
 
 from airflow_carbon.core.flexibility import Flexibility, Phase
 from airflow_carbon.core.plan import Place
-from airflow_carbon.core.region import Region
 from airflow_carbon.core.remaining import Costs, Remaining
 from airflow_carbon.core.stopping import Stopping
 
@@ -18,20 +17,7 @@ SECOND = timedelta(seconds=1)
 PLACE = Place(zone="NL", region="westeurope")
 
 
-def region_of(name, zone, pue=1.0):
-    return Region(
-        name=name,
-        zone=zone,
-        geography="Europe",
-        geography_group="Europe",
-        country=zone[:2],
-        latitude=0.0,
-        longitude=0.0,
-        pue=pue,
-    )
-
-
-SWEDEN = region_of("swedencentral", "SE-SE3")
+SWEDEN = region_of("swedencentral", "SE-SE3", pue=1.0)
 FRANCE = region_of("francecentral", "FR", pue=1.5)
 
 

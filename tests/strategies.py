@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from airflow_carbon.core.energy import EnergyProfile, EnergyQuality
 from airflow_carbon.core.flexibility import Flexibility, Phase
 from airflow_carbon.core.intensity import Forecast, IntensitySeries
+from airflow_carbon.core.region import Region
 from airflow_carbon.core.units import ZoneKey
 
 T0 = datetime(2026, 3, 28, 22, tzinfo=UTC)
@@ -29,6 +30,19 @@ def series_of(values, step_minutes=60, begins=T0, zone="DE") -> IntensitySeries:
 
 def forecast_of(values, step_minutes=60, begins=T0, source="replay:day.csv") -> Forecast:
     return Forecast(series=series_of(values, step_minutes, begins), issued_at=begins, source=source)
+
+
+def region_of(name, zone="DE", pue=None) -> Region:
+    return Region(
+        name=name,
+        zone=zone,
+        geography="Germany",
+        geography_group="Europe",
+        country="DE",
+        latitude=50.0,
+        longitude=8.0,
+        pue=pue,
+    )
 
 
 grams = st.floats(min_value=0, max_value=1500, allow_nan=False, width=32)

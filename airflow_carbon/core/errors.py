@@ -17,6 +17,7 @@
     │   ├── RateLimitedError            asked too often: not before ``retry_after``
     │   └── MalformedReplyError         an answer that can't be read, or that can't be true
     ├── ForecastCoverageError           the series does not reach far enough for this job
+    ├── RunsNotStartedError             DAG runs that Airflow refused to create
     ├── MeasurementError                a measurement that can't be read
     └── LedgerError                     the metrics table can't be reached or is of another version
 """
@@ -27,7 +28,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from datetime import datetime, timedelta
 
 
@@ -210,6 +211,21 @@ class ForecastCoverageError(CarbonError):
         return (
             f"no feasible window lies inside the series, which covers "
             f"{self.begins:%F %H:%MZ} to {self.ends:%F %H:%MZ}"
+        )
+
+
+class RunsNotStartedError(CarbonError):
+    """DAG runs that Airflow refused to create; those of the others are there."""
+
+    def __init__(self, why: Mapping[str, str]) -> None:
+        super().__init__(dict(why))
+        self.why = dict(why)
+
+    def __str__(self) -> str:
+        said = "; ".join(f"{run_id} ({reason})" for run_id, reason in self.why.items())
+        return (
+            f"Airflow created no run for {len(self.why)} of the queue: {said}; mend them and "
+            "clear this task: runs that are there already are left as they are"
         )
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _SOFTNESS: Final = (0.1, 0.03)
 """Temperatures of the smoothed minimum, as shares of the mean job's emissions."""
 
+_COOLEST: Final = 1e-4
+"""Where jobs emit nothing, the temperatures are shares of this share of leaving one out."""
+
 _ROUNDS: Final = 60
 """Steps of the ascent at each temperature."""
 
@@ -47,7 +50,7 @@ def find_prices(fleet: Fleet) -> Prices:
     nothing = np.zeros_like(fleet.slots)
     ascent = _Ascent(fleet=fleet, best=Prices(prices=nothing, bound=bound(fleet, nothing)))
     least, _, _ = fleet.least(fleet.grams)
-    mean = float(np.minimum(least, fleet.penalty).mean())
+    mean = max(float(np.minimum(least, fleet.penalty).mean()), _COOLEST * fleet.penalty)
     at, kept = nothing.ravel(), [(0, None)] * nothing.size
     options = {"maxiter": _ROUNDS, "maxfun": 2 * _ROUNDS}
     for softness in _SOFTNESS:

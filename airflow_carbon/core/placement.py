@@ -49,9 +49,31 @@ def rank(
     direct don't compare: where a source of another kind had to stand in for some regions, the
     kind that most regions have is ranked (the first named, on a tie), and the others are left out.
     """
+    kept, left_out = comparable(regions)
+    placements: list[Placement] = []
+    for region, forecast in kept.items():
+        found, why = _in_region(region, forecast, flex, objective)
+        placements += found
+        if not found:
+            left_out[region] = why
+    placements.sort(
+        key=lambda p: (
+            round(p.terms.value(objective), 6),
+            p.window.start,
+            p.region.name,
+            p.machine.name,
+        )
+    )
+    return placements, left_out
+
+
+def comparable(
+    regions: Mapping[Region, Forecast | None],
+) -> tuple[dict[Region, Forecast], dict[Region, str]]:
+    """Return the forecasts of the kind that most have, and why the other regions are left out."""
     kinds = Counter(_kind(forecast) for forecast in regions.values() if forecast)
     kind = max(kinds, key=kinds.__getitem__, default=None)
-    placements: list[Placement] = []
+    kept: dict[Region, Forecast] = {}
     left_out: dict[Region, str] = {}
     for region, forecast in regions.items():
         if forecast is None:
@@ -62,19 +84,8 @@ def rank(
                 "does not compare with the others'"
             )
         else:
-            found, why = _in_region(region, forecast, flex, objective)
-            placements += found
-            if not found:
-                left_out[region] = why
-    placements.sort(
-        key=lambda p: (
-            round(p.terms.value(objective), 6),
-            p.window.start,
-            p.region.name,
-            p.machine.name,
-        )
-    )
-    return placements, left_out
+            kept[region] = forecast
+    return kept, left_out
 
 
 def pareto(placements: Sequence[Placement]) -> list[Placement]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from airflow_carbon.core.errors import InvalidOptionError
-from airflow_carbon.core.flexibility import parse_duration, parse_number
+from airflow_carbon.core.flexibility import (
+    Flexibility,
+    parse_number,
+    parse_phases,
+)
 from airflow_carbon.core.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-    from airflow_carbon.core.flexibility import Flexibility
+_NAME: Final = re.compile(r"[A-Za-z0-9_.~:+-]+")
+"""What Airflow allows in a run's id."""
 
 REMEDY: Final = "write mappings such as {'dag_id': 'train', 'duration': '4h', 'max_delay': '24h'}"
 
@@ -43,6 +50,9 @@ class QueuedRun:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or self.dag_id)
+        if not _NAME.fullmatch(str(self.name)):
+            remedy = "it becomes a part of the run's id: write letters, digits and any of _.~:+-"
+            raise InvalidOptionError("name", self.name, remedy)
         object.__setattr__(self, "policy", Policy.read(self.policy))
         object.__setattr__(self, "power_kw", parse_number("power_kw", self.power_kw))
         if self.regions is not None:
@@ -57,13 +67,13 @@ class QueuedRun:
             InputError: anything else.
         """
         if not hasattr(value, "items"):
-            raise InvalidOptionError("queue", value, REMEDY)
+            raise InvalidOptionError("runs", value, REMEDY)
         names = {one.name for one in fields(cls)}
         if unknown := set(value) - names:
             known = ", ".join(sorted(names))
-            raise InvalidOptionError("queue", min(unknown), f"a run has {known}")
+            raise InvalidOptionError("runs", min(unknown), f"a run has {known}")
         if lacking := {"dag_id", "duration"} - set(value):
-            raise InvalidOptionError("queue", value, f"a run needs {min(lacking)}")
+            raise InvalidOptionError("runs", value, f"a run needs {min(lacking)}")
         given: dict[str, Any] = {"policy": default} | dict(value)
         return cls(**given)
 
@@ -73,14 +83,17 @@ class QueuedRun:
         Raises:
             InputError: a field that can't be read, a run that does not fit, no bound.
         """
-        delay = self.max_delay
-        bound = Policy(max_delay=None if delay is None else parse_duration("max_delay", delay))
-        return (self.policy & bound).flexibility(
+        return (self.policy & Policy(max_delay=self.max_delay)).flexibility(
             submitted=submitted,
             duration=self.duration,
             earliest=self.earliest,
             deadline=self.deadline,
         )
+
+    def at_once(self, now: datetime) -> Flexibility:
+        """Return the flexibility of a run that starts now, whatever it was asked."""
+        length, phases = parse_phases("duration", self.duration)
+        return Flexibility(duration=length, phases=phases, earliest=now, deadline=now + length)
 
 
 def read_queue(value: Any, default: Policy) -> list[QueuedRun]:
@@ -90,10 +103,10 @@ def read_queue(value: Any, default: Policy) -> list[QueuedRun]:
         InputError: it can't be read.
     """
     if not isinstance(value, (list, tuple)):
-        raise InvalidOptionError("queue", value, REMEDY)
+        raise InvalidOptionError("runs", value, REMEDY)
     queue = [QueuedRun.read(one, default) for one in value]
     names: Sequence[str] = [one.name for one in queue]
     if twice := {name for name in names if names.count(name) > 1}:
         remedy = "two runs of one DAG need different names: name="
-        raise InvalidOptionError("queue", min(twice), remedy)
+        raise InvalidOptionError("runs", min(twice), remedy)
     return queue

@@ -68,6 +68,7 @@ def assert_kept(plan, jobs, slots, pools):
     assert sorted(names) == sorted(job.name for job in jobs)
 
 
+@settings(deadline=None)
 @given(fleets())
 def test_no_slot_is_taken_twice_and_no_job_is_late(fleet):
     series, jobs, slots, pools = fleet
@@ -114,7 +115,7 @@ def slow_best(series, jobs, slots, pools):
     return best
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(fleets(unit=60))
 def test_no_plan_of_few_jobs_is_better(fleet):
     series, jobs, slots, pools = fleet
@@ -127,7 +128,7 @@ def test_no_plan_of_few_jobs_is_better(fleet):
     assert plan.is_exact or missing or plan.total_g - plan.bound_g < 1e-6
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(fleets(unit=60))
 def test_the_way_for_many_jobs_keeps_to_slots_and_its_bound_is_one(fleet):
     series, jobs, slots, pools = fleet

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from strategies import T0, forecast_of, series_of
+from strategies import T0, forecast_of, region_of, series_of
 
 from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.flexibility import Flexibility
@@ -14,19 +14,6 @@ from airflow_carbon.core.placement import pareto, rank
 from airflow_carbon.core.region import DEFAULT_PUE, Region
 
 FLEX = Flexibility(duration=timedelta(hours=1), earliest=T0, deadline=T0 + timedelta(hours=4))
-
-
-def region_of(name, zone="DE", pue=None) -> Region:
-    return Region(
-        name=name,
-        zone=zone,
-        geography="Germany",
-        geography_group="Europe",
-        country="DE",
-        latitude=50.0,
-        longitude=8.0,
-        pue=pue,
-    )
 
 
 def test_the_overhead_of_the_data_centre_counts():
