@@ -10,6 +10,7 @@
     │   ├── UnknownZoneError            a grid zone that no source knows
     │   ├── UnknownRegionError          a cloud region that the table lacks
     │   ├── UnknownConnectionError      an Airflow connection that is not there
+    │   ├── MissingExtraError           a part of the package that was not installed
     │   ├── InvalidOptionError          an option of a connection or an operator that can't be
     │   └── InvalidSeriesError          gaps, NaN, negative values, uneven steps
     ├── ServiceUnavailableError         a source gave no answer this time: try the next rung
@@ -18,6 +19,7 @@
     │   └── MalformedReplyError         an answer that can't be read, or that can't be true
     ├── ForecastCoverageError           the series does not reach far enough for this job
     ├── AzureRefusedError               Azure understood, and refused; ``code`` says why
+    ├── TrainingFailedError             a job in Azure ended, and not well
     ├── RunsNotStartedError             DAG runs that Airflow refused to create
     ├── MeasurementError                a measurement that can't be read
     └── LedgerError                     the metrics table can't be reached or is of another version
@@ -147,6 +149,21 @@ class UnknownConnectionError(InputError):
         )
 
 
+class MissingExtraError(InputError):
+    """A part of the package that was not installed."""
+
+    def __init__(self, extra: str, module: str) -> None:
+        super().__init__(extra, module)
+        self.extra = extra
+        self.module = module
+
+    def __str__(self) -> str:
+        return (
+            f"the module {self.module!r} is not installed here: "
+            f"pip install 'airflow-carbon[{self.extra}]'"
+        )
+
+
 class InvalidOptionError(InputError):
     """An option of a connection or an operator that can't be."""
 
@@ -271,6 +288,21 @@ _AZURE_REMEDIES = {
     "SkuNotAvailable": "allow other regions or sizes",
     "SubscriptionNotFound": "check the subscription id of the Airflow connection",
 }
+
+
+class TrainingFailedError(CarbonError):
+    """A training job in Azure ended, and not well."""
+
+    def __init__(self, name: str, said: str, message: str, link: str) -> None:
+        super().__init__(name, said, message, link)
+        self.name = name
+        self.said = said
+        self.message = message
+        self.link = link
+
+    def __str__(self) -> str:
+        why = f": {self.message.strip()}" if self.message.strip() else ""
+        return f"the training {self.name} ended as {self.said}{why}; more at {self.link}"
 
 
 class RunsNotStartedError(CarbonError):
