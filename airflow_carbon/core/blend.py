@@ -29,7 +29,12 @@ MEMORY: Final = 730
 """How many earlier issues are learnt from, at most: each year's worth still brings something."""
 
 _BORROWED_ISSUES: Final = 60.0
-"""The weights known beforehand count as so many issues."""
+"""The weights known beforehand count as so many issues, where they leave mere noise."""
+
+_LEAST_BORROWED: Final = 6.0
+"""They count as so many where the zone's own weights leave nothing."""
+
+_TINY: Final = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,9 +153,14 @@ def _fit(rows: FloatArray, target: FloatArray, prior: FloatArray) -> tuple[Float
     clued, wanted = rows[known], target[known]
     if len(wanted) == 0:
         return prior, 1.0
-    borrowed = _BORROWED_ISSUES * target.shape[1]
-    trust = borrowed * np.maximum((clued**2).mean(axis=0), 1e-4)
+    issue = target.shape[1] * np.maximum((clued**2).mean(axis=0), 1e-4)
     gap = wanted - clued @ prior
-    weights = prior + np.linalg.solve(clued.T @ clued + np.diag(trust), clued.T @ gap)
-    left = float(((wanted - clued @ weights) ** 2).sum()) + borrowed * float((gap**2).mean())
+    moment, pull = clued.T @ clued, clued.T @ gap
+    eager = np.linalg.solve(moment + np.diag(_LEAST_BORROWED * issue), pull)
+    before = max(float((gap**2).mean()), _TINY)
+    noise = min(1.0, float(((gap - clued @ eager) ** 2).mean()) / before)
+    trust = max(_BORROWED_ISSUES * noise, _LEAST_BORROWED)
+    weights = prior + np.linalg.solve(moment + np.diag(trust * issue), pull)
+    borrowed = trust * target.shape[1]
+    left = float(((wanted - clued @ weights) ** 2).sum()) + borrowed * before
     return weights, float(np.sqrt(left / (len(wanted) + borrowed)))

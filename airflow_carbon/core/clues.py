@@ -13,7 +13,6 @@ from airflow_carbon.core.units import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
 
     from numpy.typing import NDArray
 
@@ -28,7 +27,7 @@ SEASON: Final = 28 * DAY
 _BIAS_FADES: Final = 14.0
 """By then the error of a day counts for 1/e."""
 
-CLUES: Final = 11
+CLUES: Final = 12
 """How many clues there are."""
 
 _RECENT: Final = (HOUR, 3 * HOUR, DAY)
@@ -89,13 +88,13 @@ class Asked:
 
 
 def clues(asked: Asked, rows: slice, lead: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return the clues (issues x leads x 11) and what they should tell (issues x leads).
+    """Return the clues (issues x leads x 12) and what they should tell (issues x leads).
 
     In order: the five of :meth:`~airflow_carbon.core.sametime.SameTime.usual` less what was
     issued; the error of the last hour, of the last three, and since issue; the departure of the
-    last hour from what is usual; the usual error at that time; whether the step lies on a weekend. What they should tell is
-    the actual less what was issued. All in units of the row's spread; ``lead`` counts steps from
-    where an issue is asked.
+    last hour from what is usual; the usual error at that time of day; whether the step lies on a
+    weekend; one. What they should tell is the actual less what was issued. All in units of
+    the row's spread; ``lead`` counts steps from where an issue is asked.
     """
     same, step, age = asked.same, asked.same.step, asked.age
     day = max(1, DAY // step)
@@ -111,6 +110,7 @@ def clues(asked: Asked, rows: slice, lead: IntArray) -> tuple[FloatArray, FloatA
     newest = at - -((start - 1 - at) // day) * day
     found[..., 9] = pick(asked.bias, newest) / unit
     found[..., 10] = is_weekend(same.begins, step, at)
+    found[..., 11] = 1.0
     return np.nan_to_num(found), (pick(asked.actual, at) - issued) / unit
 
 
@@ -131,4 +131,5 @@ def _mean(values: FloatArray) -> FloatArray:
     """Return the mean of what is known of each row, as a column, 0 where nothing is."""
     known = ~np.isnan(values)
     total = np.where(known, values, 0.0).sum(axis=-1)
-    return (total / np.maximum(known.sum(axis=-1), 1))[:, None]
+    mean: FloatArray = total / np.maximum(known.sum(axis=-1), 1)
+    return mean[:, None]

@@ -36,7 +36,8 @@ _WORKING_DAYS: Final = 5
 def is_weekend(begins: datetime, step: timedelta, steps: IntArray) -> NDArray[np.bool_]:
     """Tell of each step, counted from ``begins``, whether it lies on a Saturday or Sunday (UTC)."""
     seconds = (begins - EPOCH).total_seconds() + steps * step.total_seconds()
-    return (np.floor(seconds / DAY.total_seconds()) + _MONDAY) % 7 >= _WORKING_DAYS
+    day: FloatArray = np.floor(seconds / DAY.total_seconds())
+    return (day + _MONDAY) % 7 >= _WORKING_DAYS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
