@@ -1,0 +1,12 @@
+"""A stateful stand-in for Azure: ``with arm_server() as azure`` for tests, or a process of its own.
+
+It stands for Entra, Resource Manager, Azure Machine Learning, Container Apps jobs, virtual
+machines' cloud-init, Blob storage, Monitor metrics, Carbon Optimization and the Retail Prices
+API. What is submitted really runs, as processes of this machine.
+"""
+
+from __future__ import annotations
+
+from servers.arm.control import Azure, arm_server
+
+__all__ = ["Azure", "arm_server"]
