@@ -57,14 +57,22 @@ def launch(
         ServiceUnavailableError: Azure gives no answer; what was launched will be found.
     """
     for attempt in range(1, MOST_ATTEMPTS + 1):
-        name = name_of(attempt)
+        name, skipped = name_of(attempt), dict[str, str]()
         there = _find(arm, targets, name)
         for target, view in there:
-            if not view.state.is_final or view.state is State.SUCCEEDED:
-                view = _started(arm, target, name, view, pause)  # noqa: PLW2901
-                return Launched(target=target, name=name, attempt=attempt, view=view, found=True)
-        if not there:
-            return _submit(arm, targets, name, work, attempt)
+            if view.state.is_final and view.state is not State.SUCCEEDED:
+                continue
+            try:
+                started = _started(arm, target, name, view, pause)
+            except AzureRefusedError as exc:
+                if not exc.lacks_capacity:
+                    raise
+                skipped[target.region] = str(exc)
+                continue
+            return Launched(target=target, name=name, attempt=attempt, view=started, found=True)
+        if skipped or not there:
+            left = [target for target in targets if target.region not in skipped]
+            return _submit(arm, left, name, work, attempt=attempt, skipped=skipped)
     code = "TooManyAttempts"
     message = f"{MOST_ATTEMPTS} trainings of this task have failed"
     raise AzureRefusedError(code, message)
@@ -98,23 +106,28 @@ def _started(
     return arm.send(ask) if view.said == CREATED else view
 
 
-def _submit(arm: Arm, targets: Sequence[Target], name: str, work: Work, attempt: int) -> Launched:
-    skipped: dict[str, str] = {}
-    last: AzureRefusedError | None = None
+def _submit(  # noqa: PLR0913 - what is launched where
+    arm: Arm,
+    targets: Sequence[Target],
+    name: str,
+    work: Work,
+    *,
+    attempt: int,
+    skipped: dict[str, str],
+) -> Launched:
     for target in targets:
         try:
             view, ours = _create(arm, target, name, work)
         except AzureRefusedError as exc:
             if not exc.lacks_capacity:
                 raise
-            skipped[target.region], last = str(exc), exc
+            skipped[target.region] = str(exc)
             continue
         return Launched(
             target=target, name=name, attempt=attempt, view=view, found=not ours, skipped=skipped
         )
-    if last is not None:
-        raise last
-    code, message = "NoTarget", "no region is left that this training may run in"
+    said = "; ".join(f"{region}: {why}" for region, why in skipped.items())
+    code, message = "NoRoom", f"no region is left that has room for this training: {said}"
     raise AzureRefusedError(code, message)
 
 

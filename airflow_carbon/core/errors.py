@@ -281,6 +281,7 @@ _AZURE_REMEDIES = {
     "AuthorizationFailed": "give the login a role on that resource group, Contributor say",
     "InvalidTemplate": "mend the template: `az deployment group validate` tells more",
     "InvalidTemplateDeployment": "mend the template: `az deployment group validate` tells more",
+    "NoRoom": "name more regions or sizes in targets=, or ask for more quota",
     "MissingSubscriptionRegistration": "register it once: `az provider register --namespace ...`",
     "OperationNotAllowed": "ask for more quota, or allow other regions or sizes",
     "QuotaExceeded": "ask for more quota, or allow other regions or sizes",

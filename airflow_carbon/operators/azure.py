@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import BaseOperator
 
 from airflow_carbon import clock
-from airflow_carbon.core.errors import InvalidOptionError, TrainingFailedError
+from airflow_carbon.core.errors import (
+    InvalidOptionError,
+    ServiceUnavailableError,
+    TrainingFailedError,
+)
 from airflow_carbon.core.flexibility import parse_duration, parse_number
 from airflow_carbon.hooks.azure import DEFAULT_CONN_ID, AzureHook
 from airflow_carbon.operators.portal import AzurePortalLink
@@ -55,6 +59,8 @@ class AzureTrainingOperator(BaseOperator):
     :param measure: wrap the command in the measuring agent.
     :param measurement_url: where the agent puts its log at the end: a blob's URL with a signature
         (SAS) that allows to write; kept out of logs and of what the UI renders.
+    :param measurement: a file into which that log is fetched, for an ``EmissionsOperator``; the
+        URL must allow to read, too.
     :param timeout: how long the job may take, from now on.
     :param poll_interval: how often to look.
     :param azure_conn_id: an Airflow connection of type ``azure``.
@@ -71,6 +77,7 @@ class AzureTrainingOperator(BaseOperator):
         "region",
         "ranking",
         "environment",
+        "measurement",
         "timeout",
         "azure_conn_id",
     )
@@ -87,6 +94,7 @@ class AzureTrainingOperator(BaseOperator):
         environment: Mapping[str, str] | None = None,
         measure: bool = True,
         measurement_url: str | None = None,
+        measurement: str | None = None,
         timeout: timedelta | str | None = None,
         poll_interval: timedelta | str = "30s",
         most_preemptions: int = 10,
@@ -101,6 +109,7 @@ class AzureTrainingOperator(BaseOperator):
         self.environment = environment
         self.measure = measure
         self.measurement_url = measurement_url
+        self.measurement = measurement
         self.timeout = timeout
         self.poll_s = parse_duration("poll_interval", poll_interval).total_seconds()
         self.most_preemptions = int(parse_number("most_preemptions", most_preemptions))
@@ -121,22 +130,23 @@ class AzureTrainingOperator(BaseOperator):
         """Return what became of the job; launch it again where that was not its own failure."""
         from airflow_carbon.core.errors import CAPACITY_CODES
 
-        view, skipped = event["view"], dict(event["skipped"])
+        skipped, view = dict(event["skipped"]), event["view"]
         if view is None:
-            raise TrainingFailedError(
-                event["name"], "unknown", event["error"] or "", self._page("")
-            )
+            page = self._page("")
+            raise TrainingFailedError(event["name"], "unknown", event["error"] or "", page)
         self.portal_page = view["link"] or self._page(view["resource"])
+        self._fetch()
         if view["state"] == "succeeded":
             return _result(event)
-        if view["state"] == "preempted" and event["attempt"] <= self.most_preemptions:
-            self.log.info("%s lost its machine: it is launched again", event["name"])
+        state, code, message = self._why(view)
+        if state == "preempted" and event["attempt"] <= self.most_preemptions:
+            self.log.warning("%s lost its machine: it is launched again", event["name"])
             self._launch_and_wait(context, skipped=skipped, until=until)
-        if view["code"] in CAPACITY_CODES:
-            skipped[event["region"]] = f"{view['message']} ({view['code']})"
-            self.log.warning("no room in %s: %s", event["region"], view["message"])
+        if code in CAPACITY_CODES:
+            skipped[event["region"]] = f"{message} ({code})"
+            self.log.warning("no room in %s: %s", event["region"], message)
             self._launch_and_wait(context, skipped=skipped, until=until)
-        raise TrainingFailedError(event["name"], view["said"], view["message"], self.portal_page)
+        raise TrainingFailedError(event["name"], view["said"], message, self.portal_page)
 
     def on_kill(self) -> None:
         """Cancel nothing: while the job is found or launched, a retry will find it again."""
@@ -224,6 +234,31 @@ class AzureTrainingOperator(BaseOperator):
     def _until(self) -> str | None:
         seconds = self._timeout_s()
         return None if seconds is None else (clock.now() + timedelta(seconds=seconds)).isoformat()
+
+    def _fetch(self) -> None:
+        """Bring the agent's log home; a training that succeeded does not fail for its log."""
+        from pathlib import Path
+
+        from airflow_carbon.azure.history import fetch
+
+        if not (self.measurement and self.measurement_url):
+            return
+        login = AzureHook(self.azure_conn_id).login()
+        try:
+            fetch(self.measurement_url, Path(self.measurement), login.ca_file)
+        except (ServiceUnavailableError, OSError) as exc:
+            self.log.warning("the measurement was not fetched: %s", exc)
+
+    def _why(self, view: Mapping[str, Any]) -> tuple[str, str, str]:
+        """Return how a job ended, and the code and the message of why."""
+        from airflow_carbon.azure.history import failure_of
+        from airflow_carbon.azure.job import State, final_state
+
+        code, message = view["code"], view["message"]
+        if not message:
+            with AzureHook(self.azure_conn_id).arm() as arm:
+                code, message = failure_of(arm, view["resource"])
+        return final_state(State(view["state"]), code, message).value, code, message
 
     def _page(self, resource: str) -> str:
         return AzureHook(self.azure_conn_id).login().portal(resource)
