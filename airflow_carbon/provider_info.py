@@ -22,6 +22,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": name,
                 "python-modules": [
+                    "airflow_carbon.operators.azure",
                     "airflow_carbon.operators.emissions",
                     "airflow_carbon.operators.queue",
                     "airflow_carbon.operators.region",
@@ -34,12 +35,23 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [
             {
                 "integration-name": name,
-                "python-modules": ["airflow_carbon.hooks.carbon", "airflow_carbon.hooks.ledger"],
+                "python-modules": [
+                    "airflow_carbon.hooks.azure",
+                    "airflow_carbon.hooks.carbon",
+                    "airflow_carbon.hooks.ledger",
+                ],
             }
         ],
         "triggers": [
-            {"integration-name": name, "python-modules": ["airflow_carbon.triggers.window"]}
+            {
+                "integration-name": name,
+                "python-modules": [
+                    "airflow_carbon.triggers.azure",
+                    "airflow_carbon.triggers.window",
+                ],
+            }
         ],
+        "extra-links": ["airflow_carbon.operators.portal.AzurePortalLink"],
         "connection-types": [_carbon_connection()],
         "config": _configuration(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
+
+
+for _name in ("azure.identity", "azure.core.pipeline.policies.http_logging_policy"):
+    _logger = logging.getLogger(_name)
+    if _logger.level == logging.NOTSET:  # they write every request's headers into the task's log
+        _logger.setLevel(logging.WARNING)
 
 
 class Cloud(StrEnum):

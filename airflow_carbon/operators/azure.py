@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.log import mask_secret
 
 from airflow_carbon import clock
 from airflow_carbon.core.errors import (
@@ -58,7 +59,8 @@ class AzureTrainingOperator(BaseOperator):
     :param environment: variables of the command.
     :param measure: wrap the command in the measuring agent.
     :param measurement_url: where the agent puts its log at the end: a blob's URL with a signature
-        (SAS) that allows to write; kept out of logs and of what the UI renders.
+        (SAS) that allows to write. It is a secret: take it from a connection
+        (``{{ conn.energy_log.password }}``), then Airflow masks it wherever it shows.
     :param measurement: a file into which that log is fetched, for an ``EmissionsOperator``; the
         URL must allow to read, too.
     :param timeout: how long the job may take, from now on.
@@ -77,6 +79,7 @@ class AzureTrainingOperator(BaseOperator):
         "region",
         "ranking",
         "environment",
+        "measurement_url",
         "measurement",
         "timeout",
         "azure_conn_id",
@@ -122,6 +125,8 @@ class AzureTrainingOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Find the job or launch it, and wait."""
+        if self.measurement_url:
+            mask_secret(self.measurement_url)
         self._launch_and_wait(context, skipped={}, until=self._until())
 
     def complete(

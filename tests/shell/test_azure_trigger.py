@@ -1,0 +1,159 @@
+"""Attending a job: patient with Azure, whatever it does, and cancelled only by a user."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from servers.arm import arm_server
+
+from airflow_carbon import clock
+from airflow_carbon.azure.job import State, Work
+from airflow_carbon.azure.target import read_targets
+from airflow_carbon.hooks.azure import AzureHook
+from airflow_carbon.triggers.azure import AzureJobTrigger
+
+if TYPE_CHECKING:
+    from airflow_carbon.azure.arm import Arm
+
+TARGETS = {
+    "swedencentral": {
+        "kind": "machine_learning",
+        "resource_group": "rg-swedencentral",
+        "workspace": "ml-swedencentral",
+        "environment_id": "azureml:torch:1",
+        "instance_type": "Standard_NC24ads_A100_v4",
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def running():
+    with arm_server() as azure:
+        yield azure
+
+
+@pytest.fixture
+def azure(running, monkeypatch):
+    running.control.reset()
+    running.control.clear_faults()
+    extra = {
+        "subscriptionId": running.subscription,
+        "tenantId": running.tenant,
+        "arm_endpoint": running.url,
+        "authority": running.url,
+        "ca_file": running.ca,
+    }
+    value = {"conn_type": "azure", "login": running.client, "password": running.secret}
+    monkeypatch.setenv("AIRFLOW_CONN_AZURE_TEST", json.dumps(value | {"extra": extra}))
+    return running
+
+
+def begin(command="sleep 0.3"):
+    (target,) = read_targets(TARGETS).values()
+    with AzureHook("azure_test").arm() as arm:
+        arm.send(target.submit(arm.login.subscription_id, "carbon-x-1", Work(command=command)))
+    return target
+
+
+def trigger(**given):
+    fields = {
+        "azure_conn_id": "azure_test",
+        "targets": TARGETS,
+        "region": "swedencentral",
+        "name": "carbon-x-1",
+        "attempt": 1,
+        "poll_s": 0.1,
+        "until": None,
+        "skipped": {},
+    }
+    return AzureJobTrigger(**(fields | given))
+
+
+def event(attending):
+    async def first():
+        async for one in attending.run():
+            return one.payload
+        return None
+
+    return asyncio.run(asyncio.wait_for(first(), 30))
+
+
+@pytest.mark.parametrize(("command", "state"), [("sleep 0.3", "succeeded"), ("exit 3", "failed")])
+def test_the_end_of_a_job_is_told(azure, command, state):
+    begin(command)
+
+    told = event(trigger())
+
+    assert told["view"]["state"] == state
+    assert json.loads(json.dumps(told)) == told
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 503, "times": 2},
+        {"kind": "status", "status": 429, "retry_after_s": 1},
+        {"kind": "drop", "times": 2},
+        {"kind": "expired"},
+    ],
+)
+def test_azure_that_is_unwell_is_borne(azure, fault):
+    begin()
+    azure.control.fault("GET */jobs/carbon-x-1", **fault)
+
+    assert event(trigger())["view"]["state"] == "succeeded"
+
+
+def test_a_token_that_was_taken_back_is_renewed(azure):
+    begin("sleep 1")
+    azure.control.fault("GET */jobs/carbon-x-1", "expired", times=3)
+    azure.control.revoke_tokens()
+
+    assert event(trigger())["view"]["state"] == "succeeded"
+
+
+def test_a_job_that_is_not_there_is_said(azure):
+    told = event(trigger(name="carbon-none-1"))
+
+    assert told["view"] is None
+    assert "carbon-none-1" in told["error"]
+
+
+def test_a_job_out_of_time_is_said(azure):
+    begin("sleep 30")
+
+    told = event(trigger(until=(clock.now() + timedelta(seconds=1)).isoformat()))
+
+    assert told["view"] is None
+    assert "had not ended by" in told["error"]
+
+
+def test_a_user_who_ends_the_task_ends_the_job(azure):
+    target = begin("sleep 30")
+
+    asyncio.run(trigger().on_kill())
+
+    with AzureHook("azure_test").arm() as arm:
+        assert ended(arm, target) is State.CANCELLED
+
+
+def ended(arm: Arm, target):
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        state = arm.send(target.look(arm.login.subscription_id, "carbon-x-1")).state
+        if state.is_final:
+            return state
+        time.sleep(0.05)
+    return state
+
+
+def test_a_trigger_survives_its_database():
+    path, fields = trigger().serialize()
+
+    assert path == "airflow_carbon.triggers.azure.AzureJobTrigger"
+    assert json.loads(json.dumps(fields)) == fields

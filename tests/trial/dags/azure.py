@@ -1,0 +1,47 @@
+"""Trainings in a stand-in for Azure."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+
+from airflow_carbon import AzureTrainingOperator, EmissionsOperator
+
+
+def target(region):
+    """Return the profile of a region."""
+    return {
+        "kind": "machine_learning",
+        "resource_group": f"rg-{region}",
+        "workspace": f"ml-{region}",
+        "environment_id": "azureml:torch:1",
+        "instance_type": "Standard_NC24ads_A100_v4",
+    }
+
+
+TARGETS = {region: target(region) for region in ("swedencentral", "francecentral")}
+
+with DAG("azure_training", schedule=None, params={"command": "sleep 3", "retries": 0}):
+    AzureTrainingOperator(
+        task_id="train",
+        command="{{ params.command }}",
+        targets=TARGETS,
+        region="swedencentral",
+        measure=False,
+        poll_interval="1s",
+        azure_conn_id="azure_stand_in",
+    )
+
+with DAG("azure_measured", schedule=None, params={"file": ""}):
+    train = AzureTrainingOperator(
+        task_id="train",
+        command="sleep 2",
+        targets=TARGETS,
+        measurement_url="{{ conn.energy_log.password }}",
+        measurement="{{ params.file }}",
+        poll_interval="1s",
+        azure_conn_id="azure_stand_in",
+    )
+    account = EmissionsOperator(
+        task_id="account", measurement="{{ params.file }}", region=train.output["region"]
+    )
+    train >> account

@@ -1,0 +1,155 @@
+"""Trainings of a real Airflow in a stand-in for Azure, which really runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from servers.arm import arm_server
+
+pytestmark = pytest.mark.trial
+
+
+@pytest.fixture(scope="module")
+def running(airflow):
+    with arm_server() as azure:
+        extra = {
+            "subscriptionId": azure.subscription,
+            "tenantId": azure.tenant,
+            "arm_endpoint": azure.url,
+            "authority": azure.url,
+            "ca_file": azure.ca,
+        }
+        body = {
+            "connection_id": "azure_stand_in",
+            "conn_type": "azure",
+            "login": azure.client,
+            "password": azure.secret,
+            "extra": json.dumps(extra),
+        }
+        airflow.api("POST", "/connections", json=body)
+        yield azure
+
+
+@pytest.fixture
+def azure(running):
+    running.control.reset()
+    running.control.clear_faults()
+    own = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    running.control.settings(job_env={"PATH": own})
+    return running
+
+
+def attended(airflow, run_id, dag_id="azure_training"):
+    """Wait until the job runs and the task is deferred; return the job's name."""
+
+    def seen():
+        (task, *_) = airflow.task_instances(dag_id, run_id)
+        return task["state"] == "deferred" and "Running" in said(airflow, run_id, dag_id)
+
+    airflow.until(seen, 40, "the job does not run")
+    lines = said(airflow, run_id, dag_id).split()
+    return next(word for word in lines if word.startswith("carbon-"))
+
+
+def said(airflow, run_id, dag_id="azure_training", try_number=1):
+    return "\n".join(airflow.log(dag_id, run_id, "train", try_number))
+
+
+def test_a_training_runs_while_the_task_costs_no_worker(airflow, azure, tmp_path):
+    run_id = airflow.trigger("azure_training", command=f"sleep 3; echo trained > {tmp_path}/model")
+    name = attended(airflow, run_id)
+    assert airflow.finished("azure_training", run_id, 60) == "success"
+
+    result = airflow.xcom("azure_training", run_id, "train")
+    assert (result["name"], result["region"], result["attempt"]) == (name, "swedencentral", 1)
+    assert result["state"] == "succeeded"
+    assert (tmp_path / "model").read_text() == "trained\n"
+    assert azure.control.starts(name) == 1
+    links = airflow.api("GET", f"/dags/azure_training/dagRuns/{run_id}/taskInstances/train/links")
+    assert name in links["extra_links"]["Azure portal"] or links["extra_links"]["Azure portal"]
+    assert azure.secret not in said(airflow, run_id)
+
+
+def test_a_killed_triggerer_neither_ends_the_job_nor_launches_another(airflow, azure):
+    run_id = airflow.trigger("azure_training", command="sleep 12")
+    name = attended(airflow, run_id)
+    for process in airflow.component("triggerer"):
+        process.send_signal(signal.SIGKILL)
+    airflow.start("triggerer")
+
+    assert airflow.finished("azure_training", run_id, 90) == "success"
+    assert azure.control.starts(name) == 1
+
+
+def test_a_user_who_fails_the_task_ends_the_job(airflow, azure):
+    run_id = airflow.trigger("azure_training", command="sleep 300")
+    name = attended(airflow, run_id)
+
+    path = f"/dags/azure_training/dagRuns/{run_id}/taskInstances/train"
+    airflow.api("PATCH", path, json={"new_state": "failed"})
+
+    airflow.until(lambda: azure.control.job(name)["status"] == "Canceled", 30, "the job goes on")
+
+
+def test_a_training_that_fails_says_why_and_a_second_try_begins_anew(airflow, azure, tmp_path):
+    run_id = airflow.trigger(
+        "azure_training", command=f"test -e {tmp_path}/data || (echo no data; exit 3)"
+    )
+    assert airflow.finished("azure_training", run_id, 60) == "failed"
+    assert "exited with status code 3" in said(airflow, run_id)
+    assert "no data" in said(airflow, run_id)
+
+    (tmp_path / "data").touch()
+    body = {"dag_run_id": run_id, "task_ids": ["train"], "dry_run": False, "only_failed": False}
+    airflow.api("POST", "/dags/azure_training/clearTaskInstances", json=body)
+    airflow.until(
+        lambda: airflow.dag_run("azure_training", run_id)["state"] != "failed", 20, "not cleared"
+    )
+    assert airflow.finished("azure_training", run_id, 60) == "success"
+    assert airflow.xcom("azure_training", run_id, "train")["attempt"] == 2
+
+
+def test_no_room_in_the_chosen_region_falls_to_the_next_and_says_so(airflow, azure):
+    azure.control.no_capacity("swedencentral", "SkuNotAvailable")
+    run_id = airflow.trigger("azure_training", command="true")
+    assert airflow.finished("azure_training", run_id, 60) == "success"
+
+    result = airflow.xcom("azure_training", run_id, "train")
+    assert result["region"] == "francecentral"
+    assert "SkuNotAvailable" in result["skipped"]["swedencentral"]
+    azure.control.capacity("swedencentral")
+
+
+def test_a_spot_machine_that_is_lost_is_no_failure(airflow, azure, tmp_path):
+    command = f"test -e {tmp_path}/checkpoint || (touch {tmp_path}/checkpoint; sleep 60)"
+    run_id = airflow.trigger("azure_training", command=command)
+    name = attended(airflow, run_id)
+    airflow.until((tmp_path / "checkpoint").exists, 10, "no checkpoint")
+    azure.control.lose(name, "fail")
+
+    assert airflow.finished("azure_training", run_id, 60) == "success"
+    assert airflow.xcom("azure_training", run_id, "train")["attempt"] == 2
+
+
+def test_what_was_measured_in_azure_comes_home_and_is_priced(airflow, azure, tmp_path):
+    url = azure.control.sas("logs", "energy.jsonl")
+    body = {"connection_id": "energy_log", "conn_type": "generic", "password": url}
+    airflow.api("POST", "/connections", json=body)
+    file = tmp_path / "home" / "energy.jsonl"
+
+    run_id = airflow.trigger("azure_measured", file=str(file))
+
+    assert airflow.finished("azure_measured", run_id, 90) == "success", said(
+        airflow, run_id, "azure_measured"
+    )
+    account = airflow.xcom("azure_measured", run_id, "account")
+    assert account["energy_kwh"] > 0
+    assert account["region"] == "swedencentral"
+    path = f"/dags/azure_measured/dagRuns/{run_id}/taskInstances/train"
+    shown = json.dumps(airflow.api("GET", path)) + said(airflow, run_id, "azure_measured")
+    assert "sig=" not in shown
