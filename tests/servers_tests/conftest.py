@@ -43,7 +43,9 @@ class Cloud:
     def job(self, name: str, region: str = "swedencentral") -> str:
         return f"{self.workspace(region)}/jobs/{name}"
 
-    def ask(self, method: str, path: str, version: str = "", body: Any = None, **kwargs: Any) -> Any:
+    def ask(
+        self, method: str, path: str, version: str = "", body: Any = None, **kwargs: Any
+    ) -> Any:
         url = f"{path}{'&' if '?' in path else '?'}api-version={version}" if version else path
         kwargs.setdefault("retry_total", 0)
         return self.client.send_request(HttpRequest(method, url, json=body), **kwargs)
@@ -74,7 +76,7 @@ def cloud(azure, credential):
         azure.subscription,
         azure.url,
         connection_verify=azure.ca,
-        polling_interval=0,
+        polling_interval=0.02,
         retry_backoff_factor=0.01,
     )
     with client:
@@ -96,10 +98,10 @@ def command():
 
 @pytest.fixture
 def until():
-    def wait(ask: Callable[[], Any], *wanted: Any, within_s: float = 10.0) -> Any:
-        """Return the answer as soon as it is one of those that are wanted."""
+    def wait(ask: Callable[[], Any], wanted: Any = True, within_s: float = 20.0) -> None:  # noqa: FBT002
+        """Wait until the answer is the one that is wanted."""
         end = time.monotonic() + within_s
-        while (found := ask()) not in wanted:
+        while (found := ask()) != wanted:
             assert time.monotonic() < end, f"still {found}, not {wanted}"
             time.sleep(0.02)
         return found

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import ssl
 from pathlib import Path
 
 import httpx
@@ -37,7 +37,7 @@ def details(cloud):
     ).json()
 
 
-def test_a_job_runs_its_command_and_its_log_comes_home(cloud, azure, submit, status, details, until):
+def test_a_job_runs_its_command_and_its_log_comes_home(cloud, submit, status, details, until):
     first = submit(
         "train",
         "echo $GREETING ${{inputs.epochs}} $AZUREML_RUN_ID; pwd",
@@ -46,7 +46,7 @@ def test_a_job_runs_its_command_and_its_log_comes_home(cloud, azure, submit, sta
     )
     assert (first.status_code, first.json()["properties"]["status"]) == (201, "NotStarted")
     until(status("train"), "Completed")
-    log = httpx.get(details("train")["logFiles"]["user_logs/std_log.txt"], verify=_tls(azure)).text
+    log = httpx.get(details("train")["logFiles"]["user_logs/std_log.txt"], verify=_tls(cloud)).text
     assert log.startswith("hello 3 train\n")
     assert cloud.control.job("train")["seen"] == [
         "NotStarted", "Queued", "Preparing", "Running", "Finalizing", "Completed",
@@ -94,7 +94,9 @@ def test_fifty_puts_at_once_start_one_process(cloud, azure, command, until, stat
 
 def test_a_name_that_is_taken_takes_no_other_command(cloud, command, submit):
     submit("taken", "true", tags={"a": "1"})
-    assert cloud.ask("PUT", cloud.job("taken"), V, command("true", tags={"a": "2"})).status_code == 200
+    assert (
+        cloud.ask("PUT", cloud.job("taken"), V, command("true", tags={"a": "2"})).status_code == 200
+    )
     assert cloud.get(cloud.job("taken"), V)["properties"]["tags"] == {"a": "2"}
     other = cloud.ask("PUT", cloud.job("taken"), V, command("false"))
     error = other.json()["error"]
@@ -105,13 +107,13 @@ def test_a_name_that_is_taken_takes_no_other_command(cloud, command, submit):
 def test_cancelling_ends_the_process_and_its_children(cloud, submit, status, until):
     submit("long", "trap '' TERM; sleep 60 & echo $! > child; sleep 60")
     child = Path(_running(cloud, until, "long")["folder"]) / "try-1" / "child"
-    until(lambda: child.exists() and child.read_text().strip() != "", True)
+    until(lambda: child.exists() and child.read_text().strip() != "")
     answer = cloud.ask("POST", f"{cloud.job('long')}/cancel", V)
     assert answer.status_code == 202
     where = answer.headers["Location"]
     until(lambda: cloud.ask("GET", where).status_code, 200)
     assert status("long")() == "Canceled"
-    until(lambda: _alive(int(child.read_text())), False)
+    until(lambda: not _alive(int(child.read_text())))
     assert cloud.ask("POST", f"{cloud.job('long')}/cancel", V).status_code == 200
 
 
@@ -120,7 +122,7 @@ def test_a_lost_spot_machine_queues_the_job_anew_and_outputs_stay(cloud, submit,
     line = "cd ${{outputs.ckpt}}; if [ -e half ]; then echo resumed; else touch half; sleep 60; fi"
     submit("spot", line, outputs=kept)
     folder = Path(_running(cloud, until, "spot")["folder"])
-    until((folder / "outputs" / "ckpt" / "half").exists, True)
+    until((folder / "outputs" / "ckpt" / "half").exists)
     cloud.control.lose("spot", "requeue", grace_s=0)
     until(status("spot"), "Completed")
     seen = cloud.control.job("spot")["seen"]
@@ -179,7 +181,7 @@ def test_a_job_that_is_not_there_is_not_found(cloud):
 
 
 def _running(cloud, until, name):
-    until(lambda: cloud.control.job(name)["pid"] is not None, True)
+    until(lambda: cloud.control.job(name)["pid"] is not None)
     return cloud.control.job(name)
 
 
@@ -191,8 +193,5 @@ def _alive(pid):
     return state != "Z"
 
 
-def _tls(azure):
-    import ssl
-
-    assert os.path.exists(azure.ca)
-    return ssl.create_default_context(cafile=azure.ca)
+def _tls(cloud):
+    return ssl.create_default_context(cafile=cloud.azure.ca)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,8 +92,13 @@ class World:
         """Run a coroutine beside the requests, and keep hold of it."""
         task = asyncio.ensure_future(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (broken := task.exception()):
+            traceback.print_exception(broken)
 
     async def close(self) -> None:
         """End all that runs: a task that is cancelled ends its process."""
