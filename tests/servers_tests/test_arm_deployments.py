@@ -153,3 +153,28 @@ def test_a_mode_a_name_and_base64_are_checked(cloud, path):
     plain = machine("", osProfile={"customData": base64.b64encode(b"#!/bin/sh\ntrue").decode()})
     deploy(cloud, path, plain).result()
     assert cloud.control.starts("vm-a") == 1
+
+
+def test_an_evicted_machine_boots_again_where_it_left_off(cloud, azure, path, until):
+    script = """#cloud-config
+bootcmd:
+- if [ -e half ]; then echo resumed; else touch half; echo half; fi
+runcmd:
+- sleep 60
+"""
+    deploy(cloud, path, machine(script, priority="Spot")).result()
+    place = f"{cloud.group()}/providers/Microsoft.Compute/virtualMachines/vm-a"
+    log = cloud.control.sas("machines", "vm-a/cloud-init-output.log", base=azure.plain_url)
+    until(lambda: httpx.get(log).text, "half\n")
+    assert cloud.ask("POST", f"{place}/simulateEviction", V).status_code == 204
+    assert power(cloud, place) == "PowerState/deallocated"
+    assert cloud.ask("POST", f"{place}/start", V).status_code == 202
+    assert power(cloud, place) == "PowerState/running"
+    until(lambda: httpx.get(log).text, "half\nresumed\n")
+    assert cloud.ask("DELETE", place, V).status_code == 202
+    assert cloud.ask("DELETE", place, V).status_code == 204
+
+
+def power(cloud, place):
+    machine = cloud.get(f"{place}?$expand=instanceView", V)
+    return machine["properties"]["instanceView"]["statuses"][-1]["code"]

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import os
 import time
 
+import httpx
 import pytest
 from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
     ServiceResponseTimeoutError,
 )
+from servers.arm import arm_server
 
 V = "2024-07-01"
 
@@ -57,3 +60,36 @@ def test_reset_forgets_all_and_leaves_no_process(cloud, command, until):
     cloud.control.reset()
     assert cloud.control.starts("j") == 0
     assert cloud.ask("GET", cloud.job("j"), "2024-04-01").status_code == 404
+
+
+def test_any_error_of_azures_can_be_told(cloud):
+    told = {"status": 403, "code": "AuthorizationFailed", "message": "No role."}
+    cloud.control.fault("GET */resourcegroups/*", **told)
+    error = cloud.ask("GET", cloud.group(), V).json()["error"]
+    assert error == {"code": "AuthorizationFailed", "message": "No role."}
+
+
+def test_a_provider_that_is_not_registered_makes_nothing(cloud, command):
+    cloud.control.unregister("Microsoft.MachineLearningServices")
+    answer = cloud.ask("PUT", cloud.job("j"), "2024-04-01", command("true"))
+    assert answer.status_code == 409
+    assert answer.json()["error"]["code"] == "MissingSubscriptionRegistration"
+
+
+def test_a_server_that_ends_leaves_no_process(command, until):
+    with arm_server() as azure, httpx.Client(base_url=azure.plain_url) as web:
+        who = {"X-IDENTITY-HEADER": azure.identity_header}
+        token = web.get("/msi/token", headers=who).json()["access_token"]
+        path = (
+            f"/subscriptions/{azure.subscription}/resourceGroups/rg-eastus/providers/"
+            "Microsoft.MachineLearningServices/workspaces/ml-eastus/jobs/orphan"
+        )
+        web.put(
+            f"{path}?api-version=2024-04-01",
+            json=command("sleep 60"),
+            headers={"Authorization": f"Bearer {token}"},
+        ).raise_for_status()
+        until(lambda: azure.control.job("orphan")["pid"] is not None)
+        pid = azure.control.job("orphan")["pid"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

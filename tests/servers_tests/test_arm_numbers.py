@@ -69,7 +69,8 @@ def test_a_runs_gpu_energy_is_asked_by_run_and_time(cloud):
     (series,) = metric["timeseries"]
     assert sum(point["total"] for point in series["data"]) == 3 * 18000.0
     wrong = path.replace("GpuEnergyJoules", "Nonsense")
-    assert cloud.ask("GET", wrong, "2024-02-01").status_code == 400
+    answer = cloud.ask("GET", wrong, "2024-02-01")
+    assert (answer.status_code, answer.json()["code"]) == (400, "BadRequest")
 
 
 @pytest.fixture

@@ -175,7 +175,7 @@ def _read(call: Call) -> Deployment:
         if resource["type"].lower() == machines.KIND.lower():
             _check_machine(resource)
             custom = (resource.get("properties") or {}).get("osProfile") or {}
-            machines.read_script(custom.get("customData"), folder)
+            machines.read_scripts(custom.get("customData"), folder)
     outputs = {
         key: {"type": said["type"], "value": scope.value(said["value"])}
         for key, said in (template.get("outputs") or {}).items()

@@ -61,6 +61,8 @@ class World:
     operations: dict[str, Any] = field(default_factory=dict)
     starts: Counter[str] = field(default_factory=Counter)
     """Processes started, by the name of their job, machine or Container Apps job."""
+    unregistered: set[str] = field(default_factory=set)
+    """Provider namespaces, in lower case, that the subscription has not registered."""
     refusals: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Region to the code and the sentence with which it refuses."""
     quotas: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
