@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 HOUR = timedelta(hours=1)
 CASES = [(1, 24), (4, 20), (6, 24), (8, 16), (12, 24), (24, 24), (24, 48), (24, 72), (48, 48)]
-HISTORY = 90 * 24
+HISTORY = 800 * 24
 REACH = 96
 KINDS = ("contiguous", "interruptible")
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from airflow_carbon.core.decision import Rules, StartNow, decide, rules_of
 from airflow_carbon.core.errors import ForecastCoverageError, NoFeasibleWindowError
-from airflow_carbon.core.outlook import corrected, usual
+from airflow_carbon.core.outlook import LEARNT, corrected, usual
 from airflow_carbon.core.policy import Policy
 from airflow_carbon.core.units import HOUR, GramsPerKWh
 from airflow_carbon.core.window import best_window, window_at
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 OUTLOOK: Final = timedelta(days=4)
 """How far the forecast of a wait reaches, at least; as where it is for real."""
-
-LEARNT: Final = timedelta(days=60)
-"""How much of the past a forecast is corrected by."""
 
 DAY: Final = timedelta(days=1)
 WEEK: Final = timedelta(days=7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_carbon.core.intensity import IntensitySeries
+
+LEARNT: Final = timedelta(days=365)
+"""How far back issues and actuals are learnt from: a year knows every season."""
 
 LEAST_HISTORY: Final = DAY
 """With less of it nothing is corrected: a day's shape is the least to learn."""

@@ -29,10 +29,11 @@ class RunRequest:
         }
 
 
-def start_run(request: RunRequest) -> datetime:
-    """Create a DAG run, as ``TriggerDagRunOperator`` does, and return its ``run_after``.
+def start_run(request: RunRequest) -> datetime | None:
+    """Create a DAG run, as ``TriggerDagRunOperator`` does.
 
-    One of that id may be there already: a retry finds what the first try began, and leaves it.
+    One of that id may be there already: a retry finds what the first try began, leaves it, and
+    is told its ``run_after``; None where the run is new.
 
     Raises:
         AirflowRuntimeError: Airflow refuses it; there is no such DAG, say.
@@ -56,6 +57,5 @@ def start_run(request: RunRequest) -> datetime:
     )
     if isinstance(answer, ErrorResponse) and answer.error == ErrorType.DAGRUN_ALREADY_EXISTS:
         there = SUPERVISOR_COMMS.send(GetDagRun(dag_id=request.dag_id, run_id=request.run_id))
-        if isinstance(there, DagRunResult):
-            return there.run_after
-    return request.run_after
+        return there.run_after if isinstance(there, DagRunResult) else request.run_after
+    return None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from airflow_carbon import __version__
 from airflow_carbon.meters.recorder import Recorder, warn
+from airflow_carbon.meters.upload import upload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,10 @@ ENDING_S = 2.0
 INTERVALS_S = (0.1, 3600)
 """From what to what an interval may last: counters publish about ten times a second."""
 CANT_RUN, NOT_FOUND = 126, 127  # as in a shell
+
+UPLOAD_URL = "AIRFLOW_CARBON_UPLOAD_URL"
+"""Where the log is put when the command has ended: a blob's URL with a signature (SAS). From the
+environment, so that the secret is no argument that every process of the machine can read."""
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -42,8 +47,9 @@ example:
 FILE is appended to, one line an interval, each safe on disk before the next: what was
 recorded survives a kill, and a retry adds a segment to the same file. GPUs need the module
 of nvidia-ml-py and are those that CUDA_VISIBLE_DEVICES shows. In an Airflow task the lines
-name its run. The exit code is the command's; 128+n if signal n killed it, 127 if it was not
-found, 126 if it can't be run."""
+name its run. With AIRFLOW_CARBON_UPLOAD_URL in the environment, FILE is put there at the end
+(an Azure blob's URL with a signature). The exit code is the command's; 128+n if signal n
+killed it, 127 if it was not found, 126 if it can't be run."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         rc = _attend(child, wake, recorder)
     if not recorder.finish(rc, ENDING_S):
         warn(f"the last interval is missing from {args.out}, which could not be written in time")
+    if url := os.environ.get(UPLOAD_URL):
+        upload(args.out, url)
     return rc
 
 

@@ -182,7 +182,7 @@ class PlanQueueOperator(BaseOperator):
                 failed[request.run_id] = f"{request.dag_id}: {exc}"
                 self.log.error("%s was not created: %s", request.run_id, exc)  # noqa: TRY400
                 continue
-            if at != request.run_after:
+            if at is not None:
                 self.log.info("%s is there already, for %s", request.run_id, at.isoformat())
         if failed:
             raise RunsNotStartedError(failed)

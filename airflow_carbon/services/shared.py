@@ -21,7 +21,7 @@ from airflow_carbon.core.errors import (
     ServiceUnavailableError,
 )
 from airflow_carbon.core.intensity import Quality
-from airflow_carbon.core.outlook import corrected, usual
+from airflow_carbon.core.outlook import LEARNT, corrected, usual
 from airflow_carbon.core.units import HOUR
 from airflow_carbon.services.calls import Local, Steps
 from airflow_carbon.services.flight import ANSWERS, LATE, Answers, Flight
@@ -42,9 +42,6 @@ JITTER: Final = 0.05
 """Share of the cadence by which processes spread their asks."""
 
 DAY: Final = timedelta(days=1)
-
-LEARNT: Final = timedelta(days=60)
-"""How far back issues and actuals are learnt from."""
 
 FIRST_HISTORY: Final = timedelta(days=14)
 """How much history is asked for when nothing is known."""

@@ -201,3 +201,19 @@ def test_a_future_issue_and_an_empty_span_are_refused() -> None:
     late = forecast_of([1.0] * 24, begins=history.ends + HOUR)
     with pytest.raises(ForecastCoverageError):
         blend(late, history, [], until=history.ends + 9 * HOUR)
+
+
+@given(seeds)
+@settings(max_examples=10, deadline=None)
+def test_weekends_that_the_forecaster_does_not_know_are_learnt(seed) -> None:
+    said, saturday = world(seed), 34 * 24 + 7
+    quiet = np.array([(T0 + h * HOUR).weekday() >= 5 for h in range(len(said))])
+    actual = said - 60.0 * quiet
+
+    *past, issued = issues_of(said, saturday)
+    history = series_of(actual[:saturday])
+    guess = values(blend(issued, history, past, until=history.ends + 64 * HOUR))
+
+    lowered = said[saturday : saturday + 64] - guess
+    weekend = quiet[saturday : saturday + 64]
+    assert lowered[weekend].mean() > 30 + lowered[~weekend].mean()

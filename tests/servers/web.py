@@ -78,6 +78,14 @@ class Web:
         return found if isinstance(found, Say) else Say(body=found)
 
 
+def _read(content: bytes) -> Any:
+    """Read JSON; what is none stays as it came."""
+    try:
+        return json.loads(content) if content else None
+    except ValueError:
+        return content
+
+
 @contextmanager
 def serving() -> Iterator[Web]:
     """Yield a server on a free port of loopback."""
@@ -89,7 +97,7 @@ def serving() -> Iterator[Web]:
         def answer(self) -> None:
             parts = urlsplit(self.path)
             size = int(self.headers.get("content-length", 0))
-            body = json.loads(self.rfile.read(size)) if size else None
+            body = _read(self.rfile.read(size))
             headers = {key.lower(): value for key, value in self.headers.items()}
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
             said = web.reply(Ask(self.command, parts.path, query, headers, body))
@@ -111,7 +119,7 @@ def serving() -> Iterator[Web]:
                 self.wfile.write(piece)
                 time.sleep(said.dribble_s)
 
-        do_GET = do_POST = answer  # noqa: N815 - the base class's names
+        do_GET = do_POST = do_PUT = answer  # noqa: N815 - the base class's names
 
         def log_message(self, *_: object) -> None:
             """Keep the tests' output clean."""

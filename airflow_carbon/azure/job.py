@@ -1,0 +1,122 @@
+"""A training job in Azure, whatever runs it: its name, its state, and where it may go."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow_carbon.azure.arm import Ask
+
+_DIGITS: Final = 20
+"""80 bits of a digest: two of a million million jobs share a name with a chance below 1e-6."""
+
+MADE: Final = 201
+"""The HTTP status of an answer to who created a thing, not to who found it."""
+
+_PREEMPTED: Final = ("preempt", "evict")
+"""What Azure's messages say of a spot machine that was taken away."""
+
+
+class State(StrEnum):
+    """How far a job is."""
+
+    PENDING = "pending"
+    """It is there, and waits for a machine."""
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    PREEMPTED = "preempted"
+    """Its spot machine was taken away: not its own failure."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self not in {State.PENDING, State.RUNNING}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What is to run: a shell command, its environment, and labels that people read."""
+
+    command: str
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobView:
+    """A job as Azure tells of it.
+
+    ``said`` is Azure's own word for the state, ``link`` the job's page where Azure names one,
+    ``part`` what has to be named to cancel it, where that is not the job itself. ``is_new``: this
+    very request created it.
+    """
+
+    resource: str
+    state: State
+    said: str
+    code: str = ""
+    message: str = ""
+    link: str | None = None
+    part: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    is_new: bool = False
+
+
+class Target(Protocol):
+    """Where jobs of one kind run in one region: what to ask to submit, see and cancel one."""
+
+    @property
+    def region(self) -> str:
+        """The region's name."""
+
+    def resource(self, subscription: str, name: str) -> str:
+        """Return a job's id."""
+
+    def submit(self, subscription: str, name: str, work: Work) -> Ask[JobView]:
+        """Return what creates a job; sent again, it creates no second."""
+
+    def start(self, subscription: str, name: str) -> Ask[JobView] | None:
+        """Return what starts a job that was created; None where creation starts it."""
+
+    def look(self, subscription: str, name: str) -> Ask[JobView]:
+        """Return what tells how far a job is."""
+
+    def cancel(self, subscription: str, name: str, part: str | None) -> Ask[None]:
+        """Return what ends a job."""
+
+
+def job_name(  # noqa: PLR0913 - what makes a training unlike every other
+    *, dag_id: str, run_id: str, task_id: str, map_index: int, attempt: int, salt: str = ""
+) -> str:
+    """Return the name of a task's training: the same for every retry, and for every scheduler.
+
+    32 letters at most, small, digits and hyphens: what the strictest of Azure's rules allows, that
+    of Container Apps.
+
+    >>> job_name(dag_id="train", run_id="r", task_id="t", map_index=-1, attempt=1)
+    'carbon-c9ec2fb0d7797a6814c6-1'
+    """
+    text = "\0".join((dag_id, run_id, task_id, str(map_index), salt))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    return f"carbon-{digest}-{attempt}"
+
+
+def final_state(state: State, code: str, message: str) -> State:
+    """Tell a spot machine that was taken away from a job that failed."""
+    lost = any(word in f"{code} {message}".lower() for word in _PREEMPTED)
+    return State.PREEMPTED if lost and state in {State.FAILED, State.CANCELLED} else state
+
+
+def nothing(_: object) -> None:
+    """Read an answer that says nothing."""

@@ -1,0 +1,148 @@
+"""Finds a training that runs already, or launches it: never twice, and elsewhere if need be."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from airflow_carbon.azure.container_apps import CREATED
+from airflow_carbon.azure.job import JobView, State
+from airflow_carbon.core.errors import AzureRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airflow_carbon.azure.arm import Arm
+    from airflow_carbon.azure.job import Target, Work
+
+MOST_ATTEMPTS: Final = 100
+"""After so many trainings of one task something else is wrong."""
+
+_CONFLICT: Final = 409
+
+_GRACE: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""How long a job that was created waits for its creator to start it [s], before we do."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Launched:
+    """A training that is under way or over: where, under which name, and who had no room."""
+
+    target: Target
+    name: str
+    attempt: int
+    view: JobView
+    found: bool
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+
+def launch(
+    arm: Arm,
+    targets: Sequence[Target],
+    name_of: Callable[[int], str],
+    work: Work,
+    *,
+    pause: Callable[[float], None] = time.sleep,
+) -> Launched:
+    """Return the training of a task: the one that is there, else a new one.
+
+    Attempts are numbered. The first that has not failed, wherever it runs, is the training; if
+    all have, the next number is launched, in the first of the targets that has room for it. Names
+    are the same for everybody who asks, and Azure keeps one job of a name: whoever comes second
+    is given the first one's.
+
+    Raises:
+        AzureRefusedError: no target has room, or one refuses for another reason.
+        ServiceUnavailableError: Azure gives no answer; what was launched will be found.
+    """
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        name, skipped = name_of(attempt), dict[str, str]()
+        there = _find(arm, targets, name)
+        for target, view in there:
+            if view.state.is_final and view.state is not State.SUCCEEDED:
+                continue
+            try:
+                started = _started(arm, target, name, view, pause)
+            except AzureRefusedError as exc:
+                if not exc.lacks_capacity:
+                    raise
+                skipped[target.region] = str(exc)
+                continue
+            return Launched(target=target, name=name, attempt=attempt, view=started, found=True)
+        if skipped or not there:
+            left = [target for target in targets if target.region not in skipped]
+            return _submit(arm, left, name, work, attempt=attempt, skipped=skipped)
+    code = "TooManyAttempts"
+    message = f"{MOST_ATTEMPTS} trainings of this task have failed"
+    raise AzureRefusedError(code, message)
+
+
+def _find(arm: Arm, targets: Sequence[Target], name: str) -> list[tuple[Target, JobView]]:
+    """Return where a job of that name is."""
+    there: list[tuple[Target, JobView]] = []
+    for target in targets:
+        try:
+            there.append((target, arm.send(target.look(arm.login.subscription_id, name))))
+        except AzureRefusedError as exc:
+            if not exc.is_missing:
+                raise
+    return there
+
+
+def _started(
+    arm: Arm, target: Target, name: str, view: JobView, pause: Callable[[float], None]
+) -> JobView:
+    """Return a job that runs: one whose creator died before starting it is started by us."""
+    subscription = arm.login.subscription_id
+    ask = target.start(subscription, name)
+    if ask is None:
+        return view
+    for wait in _GRACE:
+        if view.said != CREATED:
+            return view
+        pause(wait)
+        view = arm.send(target.look(subscription, name))
+    return arm.send(ask) if view.said == CREATED else view
+
+
+def _submit(  # noqa: PLR0913 - what is launched where
+    arm: Arm,
+    targets: Sequence[Target],
+    name: str,
+    work: Work,
+    *,
+    attempt: int,
+    skipped: dict[str, str],
+) -> Launched:
+    for target in targets:
+        try:
+            view, ours = _create(arm, target, name, work)
+        except AzureRefusedError as exc:
+            if not exc.lacks_capacity:
+                raise
+            skipped[target.region] = str(exc)
+            continue
+        return Launched(
+            target=target, name=name, attempt=attempt, view=view, found=not ours, skipped=skipped
+        )
+    said = "; ".join(f"{region}: {why}" for region, why in skipped.items())
+    code, message = "NoRoom", f"no region is left that has room for this training: {said}"
+    raise AzureRefusedError(code, message)
+
+
+def _create(arm: Arm, target: Target, name: str, work: Work) -> tuple[JobView, bool]:
+    """Create a job and start it where it needs that; tell whether it is ours."""
+    subscription = arm.login.subscription_id
+    try:
+        view = arm.send(target.submit(subscription, name, work))
+    except AzureRefusedError as exc:
+        if exc.status != _CONFLICT or exc.lacks_capacity:
+            raise
+        return arm.send(target.look(subscription, name)), False
+    start = target.start(subscription, name)
+    if start is None:
+        return view, view.is_new
+    if view.is_new:
+        return arm.send(start), True
+    return _started(arm, target, name, arm.send(target.look(subscription, name)), time.sleep), False

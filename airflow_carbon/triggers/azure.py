@@ -1,0 +1,146 @@
+"""Attends a training job in Azure: patient with Azure, and quick to cancel when told."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_carbon import clock
+from airflow_carbon.core.errors import (
+    AzureRefusedError,
+    CarbonError,
+    RateLimitedError,
+    ServiceUnavailableError,
+)
+from airflow_carbon.hooks.azure import AzureHook
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from airflow_carbon.azure.arm import AsyncArm
+    from airflow_carbon.azure.job import JobView, Target
+
+JITTER: Final = 0.2
+"""How much sooner or later than asked each look is, so that many jobs don't ask at once."""
+
+LONGEST_PAUSE_S: Final = 300.0
+"""How long Azure is left alone at most when it does not answer [s]."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AzureJobTrigger(BaseTrigger):
+    """Fires when a training job has ended, or when it is out of time.
+
+    Azure that throttles, fails, drops connections or lets a token expire is asked again, for as
+    long as the job may take. Killed by a user, it cancels the job; a triggerer that restarts does
+    not.
+
+    :param targets: the regions' profiles, as the operator has them; ``region`` is where the job is.
+    :param until: when it is out of time, ISO 8601; None: never.
+    """
+
+    azure_conn_id: str
+    targets: dict[str, Any]
+    region: str
+    name: str
+    attempt: int
+    poll_s: float
+    until: str | None
+    skipped: dict[str, str]
+
+    def __post_init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # Airflow's own has no types
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class and its fields."""
+        kwargs = {field.name: getattr(self, field.name) for field in fields(self)}
+        return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until the job has ended."""
+        view, error = None, None
+        async with await self._arm() as arm:
+            try:
+                view = await self._attend(arm)
+            except CarbonError as exc:
+                error = str(exc)
+        yield TriggerEvent(
+            {
+                "region": self.region,
+                "name": self.name,
+                "attempt": self.attempt,
+                "skipped": self.skipped,
+                "view": None if view is None else plain(view),
+                "error": error,
+            }
+        )
+
+    async def on_kill(self) -> None:
+        """Cancel the job: the task was ended by a user."""
+        async with await self._arm() as arm:
+            target = self._target()
+            subscription = arm.login.subscription_id
+            try:
+                view = await arm.send(target.look(subscription, self.name))
+                await arm.send(target.cancel(subscription, self.name, view.part))
+            except CarbonError as exc:
+                self.log.error("%s was not cancelled: %s", self.name, exc)  # noqa: TRY400
+            else:
+                self.log.info("%s is cancelled", self.name)
+
+    async def _arm(self) -> AsyncArm:
+        # Half a second of imports, off the event loop that all triggers share.
+        await asyncio.to_thread(import_module, "airflow_carbon.azure.target")
+        return await AzureHook(self.azure_conn_id).aarm()
+
+    def _target(self) -> Target:
+        from airflow_carbon.azure.target import read_targets
+
+        return read_targets(self.targets)[self.region]
+
+    async def _attend(self, arm: AsyncArm) -> JobView:
+        target, silent, said = self._target(), 0, ""
+        while True:
+            pause = self.poll_s
+            try:
+                view = await arm.send(target.look(arm.login.subscription_id, self.name))
+            except RateLimitedError as exc:
+                pause = max(self.poll_s, exc.retry_after / timedelta(seconds=1))
+                self.log.info("%s", exc)
+            except ServiceUnavailableError as exc:
+                silent += 1
+                pause = min(self.poll_s * 2**silent, LONGEST_PAUSE_S)
+                self.log.warning("%s; it is asked again in %.0f s", exc, pause)
+            else:
+                silent = 0
+                if view.said != said:
+                    self.log.info("%s in %s: %s", self.name, self.region, view.said)
+                    said = view.said
+                if view.state.is_final:
+                    return view
+            await self._rest(pause)
+
+    async def _rest(self, seconds: float) -> None:
+        seconds *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
+        if self.until is not None:
+            left = (datetime.fromisoformat(self.until) - clock.now()) / timedelta(seconds=1)
+            if left <= 0:
+                code, message = "OutOfTime", f"{self.name} had not ended by {self.until}"
+                raise AzureRefusedError(code, message)
+            seconds = min(seconds, left)
+        await asyncio.sleep(seconds)
+
+
+def plain(view: JobView) -> dict[str, Any]:
+    """Return a view as plain values."""
+    values = asdict(view) | {"state": view.state.value}
+    return {
+        key: value.isoformat() if isinstance(value, datetime) else value
+        for key, value in values.items()
+    }
