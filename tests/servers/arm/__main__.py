@@ -75,7 +75,7 @@ def _server(layer: app.Layer, named: trustme.LeafCert | None) -> Server:
         lifespan="off",
         log_level="critical",
         proxy_headers=False,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=0,
         backlog=512,
     )
     config.load()
@@ -89,6 +89,7 @@ def _server(layer: app.Layer, named: trustme.LeafCert | None) -> Server:
 
 def _socket(host: str, port: int) -> socket.socket:
     sock = socket.create_server((host, port), backlog=512)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setblocking(False)  # noqa: FBT003 - the library's way
     return sock
 

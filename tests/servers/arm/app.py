@@ -14,6 +14,7 @@ from servers.arm import (
     deployments,
     jobs,
     login,
+    machines,
     metrics,
     orders,
     prices,
@@ -26,7 +27,19 @@ if TYPE_CHECKING:
 
     from servers.arm.world import World
 
-ROOMS = (login, orders, compute, metrics, jobs, containers, deployments, carbon, prices, blobs)
+ROOMS = (
+    login,
+    orders,
+    compute,
+    machines,
+    metrics,
+    jobs,
+    containers,
+    deployments,
+    carbon,
+    prices,
+    blobs,
+)
 
 
 def build(world: World) -> Layer:
@@ -53,7 +66,7 @@ async def closing(layer: Layer) -> AsyncIterator[None]:
 
 async def _arm_error(request: Request, exc: Any) -> Any:
     headers = {key.replace("-", "_"): value for key, value in (exc.headers or {}).items()}
-    return reply(exc.status, {"error": exc.error}, **headers, x_ms_failure_cause="gateway")
+    return reply(exc.status, {"error": exc.error}, **headers)
 
 
 async def _storage_error(request: Request, exc: Any) -> Any:

@@ -100,6 +100,10 @@ class Control:
         """Let a region refuse no more."""
         self.order("accept", region=region)
 
+    def unregister(self, namespace: str) -> None:
+        """Let the subscription not have registered a provider such as ``Microsoft.App``."""
+        self.order("unregister", namespace=namespace)
+
     def quota(self, region: str, family: str, used: int, limit: int) -> None:
         """Set a quota, in vCPUs; ``lowPriorityCores`` is all Spot together."""
         self.order("quota", region=region, family=family, used=used, limit=limit)

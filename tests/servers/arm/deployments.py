@@ -47,6 +47,8 @@ class Deployment:
     template: dict[str, Any]
     resources: list[tuple[str, dict[str, Any]]]
     """Ids and evaluated bodies."""
+    promised: dict[str, Any]
+    """The outputs that it will have."""
     operation: str = field(default_factory=new_id)
     correlation: str = field(default_factory=new_id)
     state: str = "Accepted"
@@ -173,8 +175,13 @@ def _read(call: Call) -> Deployment:
         if resource["type"].lower() == machines.KIND.lower():
             _check_machine(resource)
             custom = (resource.get("properties") or {}).get("osProfile") or {}
-            machines.read_script(custom.get("customData"), folder)
-    return Deployment(f"{start}/providers/{KIND}/{name}", name, mode, scope, template, placed)
+            machines.read_scripts(custom.get("customData"), folder)
+    outputs = {
+        key: {"type": said["type"], "value": scope.value(said["value"])}
+        for key, said in (template.get("outputs") or {}).items()
+    }
+    place = f"{start}/providers/{KIND}/{name}"
+    return Deployment(place, name, mode, scope, template, placed, outputs)
 
 
 def _check_machine(resource: dict[str, Any]) -> None:
@@ -231,11 +238,7 @@ async def _live(world: World, deployment: Deployment) -> None:
     for place, resource in deployment.resources:
         if resource["type"].lower() == machines.KIND.lower():
             machines.create(world, place, resource)
-    outputs = deployment.template.get("outputs") or {}
-    deployment.outputs = {
-        name: {"type": said["type"], "value": deployment.scope.value(said["value"])}
-        for name, said in outputs.items()
-    }
+    deployment.outputs = deployment.promised
     deployment.state = "Succeeded"
 
 

@@ -30,6 +30,9 @@ class Fault:
     """``status``, ``drop``, ``hang``, or ``expired`` (a 401, as of a token past its time)."""
     times: int = 1
     status: int = 503
+    code: str | None = None
+    """The error's code; None is what goes with the status."""
+    message: str | None = None
     retry_after_s: int | None = None
     hang_s: float = 3600.0
     after: bool = False
@@ -98,8 +101,9 @@ async def _befall(fault: Fault, scope: Any, receive: Any, send: Any) -> None:
         base = f"{scope['scheme']}://{host}"
         bad = refusal(base, "ExpiredAuthenticationToken", "The access token has expired.")
     else:
-        code, message = CODES.get(fault.status, ("Error", "An error, on purpose."))
+        code, message = CODES.get(fault.status, ("BadRequest", "An error, on purpose."))
         wait = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
+        code, message = fault.code or code, fault.message or message
         bad = ArmError(fault.status, code, message, headers=wait)
     headers = {"content-type": "application/json; charset=utf-8"} | (bad.headers or {})
     content = json.dumps({"error": bad.error}).encode()

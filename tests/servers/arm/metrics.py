@@ -1,4 +1,7 @@
-"""Azure Monitor metrics of a workspace, api-version 2024-02-01: ``GpuEnergyJoules`` by run."""
+"""Azure Monitor metrics of a workspace, api-version 2024-02-01: ``GpuEnergyJoules`` by run.
+
+Monitor's own errors are bare: a code and a message with no ``error`` around them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 from servers.arm.jobs import WORKSPACE
 from servers.arm.lives import KIND
-from servers.arm.wire import ArmError, Call, Room, no_resource
+from servers.arm.wire import Call, Room, no_resource, reply
 
 from airflow_carbon.clock import now
 
@@ -26,19 +29,17 @@ async def metrics(call: Call) -> Any:
         raise no_resource(KIND, call.params["workspace"], call.params["group"])
     asked = call.query.get("metricnames", METRIC)
     if asked.lower() != METRIC.lower():
-        raise ArmError(
-            400,
-            "BadRequest",
+        return _bad(
             f"Failed to find metric configuration for provider: {KIND.split('/')[0]}, resource "
             f"Type: workspaces, metric: {asked}, Valid metrics: {METRIC}",
         )
-    begin, end = _span(call.query.get("timespan"))
+    try:
+        begin, end = _span(call.query.get("timespan"))
+        runs = [run for run in call.world.metrics if _wanted(call.query.get("$filter"), run)]
+    except ValueError as exc:
+        return _bad(f"Invalid query: {exc}")
     scope = f"{call.id(inside=KIND)}/{workspace['name']}"
-    series = [
-        _series(run, points, begin, end)
-        for run, points in call.world.metrics.items()
-        if _wanted(call.query.get("$filter"), run)
-    ]
+    series = [_series(run, call.world.metrics[run], begin, end) for run in runs]
     return {
         "cost": 0,
         "timespan": f"{begin:%FT%TZ}/{end:%FT%TZ}",
@@ -78,15 +79,16 @@ def _wanted(asked: str | None, run: str) -> bool:
         return True
     found = re.fullmatch(r"\s*runId\s+eq\s+'([^']*)'\s*", asked, re.IGNORECASE)
     if not found:
-        raise ArmError(400, "BadRequest", f"Invalid filter: {asked}")
+        raise ValueError(asked)
     return found[1] in {"*", run}
 
 
 def _span(asked: str | None) -> tuple[datetime, datetime]:
     if asked is None:
         return now() - timedelta(hours=1), now()
-    try:
-        begin, end = (datetime.fromisoformat(part) for part in asked.split("/"))
-    except ValueError as exc:
-        raise ArmError(400, "BadRequest", f"Invalid timespan: {asked}") from exc
+    begin, end = (datetime.fromisoformat(part) for part in asked.split("/"))
     return begin, end
+
+
+def _bad(message: str) -> Any:
+    return reply(400, {"code": "BadRequest", "message": message})

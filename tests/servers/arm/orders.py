@@ -117,6 +117,12 @@ def accept(world: World, region: str) -> None:
 
 
 @order
+def unregister(world: World, namespace: str) -> None:
+    """Let the subscription not have registered a provider."""
+    world.unregistered.add(namespace.lower())
+
+
+@order
 def quota(world: World, region: str, family: str, used: int, limit: int) -> None:
     """Set a quota, in vCPUs."""
     world.quotas[region, family] = (used, limit)

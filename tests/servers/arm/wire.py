@@ -167,6 +167,7 @@ async def _admit(request: Request, path: str, versions: tuple[str, ...]) -> Call
         )
     if version not in versions:
         raise _unknown_version(path, version, versions)
+    _registered(world, request, path)
     for kind in NAMES.keys() & params.keys():
         check_name(kind, params[kind])
     return Call(
@@ -177,6 +178,19 @@ async def _admit(request: Request, path: str, versions: tuple[str, ...]) -> Call
         version=version,
         group=_group(world, request, params),
     )
+
+
+def _registered(world: World, request: Request, path: str) -> None:
+    """Refuse to make what belongs to a provider that the subscription has not registered."""
+    _, found, inside = path.rpartition("/providers/")
+    space = inside.split("/")[0]
+    if found and request.method == "PUT" and space.lower() in world.unregistered:
+        raise ArmError(
+            409,
+            "MissingSubscriptionRegistration",
+            f"The subscription is not registered to use namespace '{space}'. See "
+            "https://aka.ms/rps-not-found for how to register subscriptions.",
+        )
 
 
 def check_name(kind: str, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,8 @@ class World:
     operations: dict[str, Any] = field(default_factory=dict)
     starts: Counter[str] = field(default_factory=Counter)
     """Processes started, by the name of their job, machine or Container Apps job."""
+    unregistered: set[str] = field(default_factory=set)
+    """Provider namespaces, in lower case, that the subscription has not registered."""
     refusals: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Region to the code and the sentence with which it refuses."""
     quotas: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
@@ -91,8 +94,13 @@ class World:
         """Run a coroutine beside the requests, and keep hold of it."""
         task = asyncio.ensure_future(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (broken := task.exception()):
+            traceback.print_exception(broken)
 
     async def close(self) -> None:
         """End all that runs: a task that is cancelled ends its process."""
