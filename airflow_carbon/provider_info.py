@@ -34,7 +34,11 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [
             {
                 "integration-name": name,
-                "python-modules": ["airflow_carbon.hooks.carbon", "airflow_carbon.hooks.ledger"],
+                "python-modules": [
+                    "airflow_carbon.hooks.azure",
+                    "airflow_carbon.hooks.carbon",
+                    "airflow_carbon.hooks.ledger",
+                ],
             }
         ],
         "triggers": [
