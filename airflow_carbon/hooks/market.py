@@ -163,19 +163,25 @@ class Market:
 def described(objective: Objective, sizes: Sequence[str]) -> tuple[Machine, ...]:
     """Return the objective's machines, and one for each size that it does not describe.
 
+    A machine without a name is that of the one size.
+
     Raises:
         InvalidOptionError: sizes that can't be compared for want of a power.
     """
     named = [machine for machine in objective.machines if machine.name]
+    unnamed = [machine for machine in objective.machines if not machine.name]
     have = {machine.name.lower() for machine in named}
     others = [size for size in sizes if size.lower() not in have]
-    if others and (named or len(others) > 1 or objective.carbon_price_per_t):
-        remedy = (
-            "say in objective's machines what power it draws, and how fast it is: "
-            f"{{'name': {others[0]!r}, 'power_kw': 0.5, 'speed': 1}}"
-        )
-        raise InvalidOptionError("sizes", others[0], remedy)
-    return (*named, *(Machine(name=size) for size in others))
+    if not others:
+        return objective.machines
+    told = unnamed != [Machine()] or objective.carbon_price_per_t is None
+    if not named and len(others) == len(unnamed) == 1 and told:
+        return (replace(unnamed[0], name=others[0]),)
+    remedy = (
+        "say in objective's machines what power it draws, and how fast it is: "
+        f"{{'name': {others[0]!r}, 'power_kw': 0.5, 'speed': 1}}"
+    )
+    raise InvalidOptionError("sizes", others[0], remedy)
 
 
 def look_up(arm: Arm, regions: Sequence[Region], now: datetime) -> Offers:
