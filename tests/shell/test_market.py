@@ -43,6 +43,7 @@ def azure(authority, monkeypatch, tmp_path):
         monkeypatch.setenv("AIRFLOW_CONN_AZURE_DEFAULT", value)
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{prices.url}/msi/token")
         monkeypatch.setenv("IDENTITY_HEADER", "header")
+        monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
         yield Azure(arm, prices)
 
 
