@@ -79,20 +79,58 @@ def select(allowed: str | Iterable[str]) -> list[Region]:
     return [chosen[name] for name in sorted(chosen)]
 
 
-def resident(allowed: str | Iterable[str], residency: str | Iterable[str]) -> list[Region]:
-    """Return those of the allowed regions in which the data may stay; both as for :func:`select`.
+def resident(
+    allowed: str | Iterable[str], residency: str | Iterable[str], deny: str | Iterable[str] = ()
+) -> list[Region]:
+    """Return those of the allowed regions that :func:`permitted` leaves.
 
     Raises:
         UnknownRegionError: a word that can't be read.
         InvalidOptionError: none is left.
     """
+    left, left_out = permitted(allowed, residency, deny)
+    if left:
+        return left
+    if any(why.startswith("deny=") for why in left_out.values()):
+        remedy = "no region is left: widen regions= or residency=, or deny fewer"
+        raise InvalidOptionError("deny", deny, remedy)
+    remedy = "none of the regions lies there: widen regions= or residency="
+    raise InvalidOptionError("residency", residency, remedy)
+
+
+def permitted(
+    allowed: str | Iterable[str], residency: str | Iterable[str], deny: str | Iterable[str] = ()
+) -> tuple[list[Region], dict[Region, str]]:
+    """Return the allowed regions where the data may stay, and why the others are left out.
+
+    Each argument is as for :func:`select`. A region that ``deny`` names, or whose geography or
+    country it names, is never used, be it restricted or allowed by name.
+
+    Raises:
+        UnknownRegionError: a word that can't be read.
+    """
     select(residency)
-    places = _words(residency)
-    left = [one for one in select(allowed) if any(_lies_in(one, place) for place in places)]
-    if not left:
-        remedy = "none of the regions lies there: widen regions= or residency="
-        raise InvalidOptionError("residency", residency, remedy)
-    return left
+    denied, places = _denied(deny), _words(residency)
+    left, left_out = list[Region](), dict[Region, str]()
+    for one in select(allowed):
+        if one.name in denied:
+            left_out[one] = f"deny= names {denied[one.name]}"
+        elif not any(_lies_in(one, place) for place in places):
+            left_out[one] = f"the data has to stay in {', '.join(places)}"
+        else:
+            left.append(one)
+    return left, left_out
+
+
+def _denied(deny: str | Iterable[str]) -> dict[str, str]:
+    """Return each region that is never used, and the word that says so."""
+    found = dict[str, str]()
+    for word in _words(deny):
+        meant = [one for one in regions().values() if _lies_in(one, word)]
+        if not meant:
+            _matching(word)  # there is none: it says what comes close
+        found |= {one.name: word.strip() for one in meant}
+    return found
 
 
 def _words(text: str | Iterable[str]) -> list[str]:

@@ -9,8 +9,9 @@
     │   ├── NoFeasibleWindowError       the job does not fit between earliest start and deadline
     │   ├── UnknownZoneError            a grid zone that no source knows
     │   ├── UnknownRegionError          a cloud region that the table lacks
+    │   ├── UnknownSizeError            a machine size that Azure lacks
     │   ├── UnknownConnectionError      an Airflow connection that is not there
-    │   ├── MissingExtraError           a part of the package that was not installed
+    │   ├── MissingExtraError           a part of this package that is not installed
     │   ├── InvalidOptionError          an option of a connection or an operator that can't be
     │   └── InvalidSeriesError          gaps, NaN, negative values, uneven steps
     ├── ServiceUnavailableError         a source gave no answer this time: try the next rung
@@ -18,6 +19,7 @@
     │   ├── RateLimitedError            asked too often: not before ``retry_after``
     │   └── MalformedReplyError         an answer that can't be read, or that can't be true
     ├── ForecastCoverageError           the series does not reach far enough for this job
+    ├── NoRegionLeftError               every region is left out; it says why
     ├── AzureRefusedError               Azure understood, and refused; ``code`` says why
     ├── TrainingFailedError             a job in Azure ended, and not well
     ├── RunsNotStartedError             DAG runs that Airflow refused to create
@@ -133,19 +135,35 @@ class UnknownRegionError(_UnknownNameError):
     )
 
 
+class UnknownSizeError(_UnknownNameError):
+    """A machine size that Azure offers in none of the regions."""
+
+    kind = "machine size"
+    remedy = (
+        "(none of the regions that were asked offers it; names are as `az vm list-skus` prints "
+        "them, such as 'Standard_NC24ads_A100_v4')"
+    )
+
+
 class UnknownConnectionError(InputError):
     """An Airflow connection that is not there."""
 
-    def __init__(self, conn_id: str, conn_type: str) -> None:
-        super().__init__(conn_id, conn_type)
+    def __init__(
+        self,
+        conn_id: str,
+        conn_type: str,
+        instead: str = "leave the argument out to use the embedded defaults",
+    ) -> None:
+        super().__init__(conn_id, conn_type, instead)
         self.conn_id = conn_id
         self.conn_type = conn_type
+        self.instead = instead
 
     def __str__(self) -> str:
         return (
             f"there is no Airflow connection {self.conn_id!r}; create it "
             f"(`airflow connections add {self.conn_id} --conn-type {self.conn_type}`), "
-            "or leave the argument out to use the embedded defaults"
+            f"or {self.instead}"
         )
 
 
@@ -230,6 +248,18 @@ class ForecastCoverageError(CarbonError):
             f"no feasible window lies inside the series, which covers "
             f"{self.begins:%F %H:%MZ} to {self.ends:%F %H:%MZ}"
         )
+
+
+class NoRegionLeftError(CarbonError):
+    """Every region is left out."""
+
+    def __init__(self, why: Mapping[str, str]) -> None:
+        super().__init__(dict(why))
+        self.why = dict(why)
+
+    def __str__(self) -> str:
+        said = "; ".join(f"{region} ({reason})" for region, reason in self.why.items())
+        return f"no region can take the job: {said}"
 
 
 class AzureRefusedError(CarbonError):

@@ -28,7 +28,7 @@ class Machine:
 
     ``power_kw``: its mean power while the job runs, before the data centre's overhead.
     ``speed``: the job takes its duration divided by this. ``price_per_h``: by region's name, or
-    one for all; None is not known.
+    one for all; None is not known. ``barred``: why it can't be had, by region's name.
 
     Raises:
         InvalidOptionError: a number that can't be.
@@ -38,6 +38,7 @@ class Machine:
     power_kw: float = 1.0
     speed: float = 1.0
     price_per_h: Mapping[str, float] | float | None = None
+    barred: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("power_kw", "speed"):
@@ -99,6 +100,11 @@ class Objective:
         """
         objective: Self = _read(cls, "objective", {} if value is None else value)
         return objective
+
+    def bars(self, region: str) -> str:
+        """Return why no machine can be had in a region; nothing where one can."""
+        why = [machine.barred.get(region, "") for machine in self.machines]
+        return "; ".join(dict.fromkeys(why)) if all(why) else ""
 
     @property
     def needs_prices(self) -> bool:

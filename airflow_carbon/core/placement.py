@@ -107,19 +107,22 @@ def pareto(placements: Sequence[Placement]) -> list[Placement]:
 def _in_region(
     region: Region, forecast: Forecast, flex: Flexibility, objective: Objective
 ) -> tuple[list[Placement], str]:
-    """Return a placement a machine, and what speaks against the last that has none."""
-    found, why = list[Placement](), ""
+    """Return a placement a machine, and what speaks against those that have none."""
+    found, why = list[Placement](), dict[str, None]()
     for machine in objective.machines:
+        if region.name in machine.barred:
+            why[machine.barred[region.name]] = None
+            continue
         try:
             sized = _sized(flex, machine)
             window = best_window(forecast.series, sized)
         except (ForecastCoverageError, NoFeasibleWindowError) as exc:
-            why = str(exc)
+            why[str(exc)] = None
             continue
         terms = _terms(region, machine, sized, window, objective)
         fault = _fault(terms, objective)
         if fault:
-            why = fault
+            why[fault] = None
             continue
         grams = GramsPerKWh(window.mean_g_per_kwh * region.pue_or_default)
         found.append(
@@ -132,7 +135,7 @@ def _in_region(
                 terms=terms,
             )
         )
-    return found, why
+    return found, "; ".join(why)
 
 
 def _sized(flex: Flexibility, machine: Machine) -> Flexibility:

@@ -1,16 +1,24 @@
-"""Azure, found through Airflow: its own ``azure`` connection, or what the environment says."""
+"""Airflow's connection of type ``azure``, opened: who asks Azure Resource Manager."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from airflow_carbon.core.errors import MissingExtraError, UnknownConnectionError
+from airflow_carbon.core.errors import (
+    InvalidOptionError,
+    MissingExtraError,
+    ServiceUnavailableError,
+    UnknownConnectionError,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.sdk import Connection
 
     from airflow_carbon.azure.arm import Arm, AsyncArm
@@ -19,15 +27,18 @@ if TYPE_CHECKING:
 DEFAULT_CONN_ID: Final = "azure_default"
 
 SUBSCRIPTION: Final = "AZURE_SUBSCRIPTION_ID"
+"""The environment variable that Azure's own tools read, too."""
 
 
 class AzureHook(BaseHook):
-    """Asks Azure Resource Manager.
+    """Logs in to Azure as an Airflow connection of type ``azure`` says.
 
-    Reads an Airflow connection of type ``azure``, as the microsoft-azure provider has it: a
-    service principal's id and secret, or nothing of either for a workload or managed identity.
-    Without a connection ``azure_default``, the subscription is that of ``AZURE_SUBSCRIPTION_ID``
-    and the login what ``DefaultAzureCredential`` finds.
+    Login and password are a service principal's id and secret; the extra has ``tenantId``,
+    ``subscriptionId``, ``managed_identity_client_id``, ``workload_identity_tenant_id``,
+    ``cloud_environment``; and ``arm_endpoint``, ``authority``, ``ca_file``, ``prices_url``
+    where something else than the cloud itself is asked. Without a connection
+    ``azure_default`` the subscription is that of the environment variable
+    ``AZURE_SUBSCRIPTION_ID``, and the login whatever ``DefaultAzureCredential`` finds.
 
     :param azure_conn_id: the Airflow connection.
     """
@@ -38,55 +49,93 @@ class AzureHook(BaseHook):
     def __init__(self, azure_conn_id: str = DEFAULT_CONN_ID) -> None:
         super().__init__()
         self.azure_conn_id = azure_conn_id
+        self._read: tuple[dict[str, Any], str | None, str | None] | None = None
 
     def login(self) -> Login:
-        """Read who asks, and of which subscription.
+        """Return who asks; the connection is read once in a hook's life.
 
         Raises:
-            UnknownConnectionError: a connection that is not there, the default excepted.
-            InvalidOptionError: a field that can't be read; no subscription.
-            MissingExtraError: the SDK is not installed.
+            UnknownConnectionError: neither the connection nor the environment says.
+            InvalidOptionError: a field that can't be, or a connection of another type.
+            MissingExtraError: the ``azure`` extra is not installed.
         """
-        try:
-            return _login(self.get_connection(self.azure_conn_id))
-        except AirflowNotFoundException as exc:
-            return self._embedded(exc)
+        return _login(*self._fields())
 
     async def alogin(self) -> Login:
-        """Read who asks, from an event loop; as :meth:`login`."""
-        try:
-            return _login(await self.aget_connection(self.azure_conn_id))
-        except AirflowNotFoundException as exc:
-            return self._embedded(exc)
+        """Return who asks, from an event loop; raises as :meth:`login` does."""
+        if self._read is None:
+            try:
+                self._read = self._given(await self.aget_connection(self.azure_conn_id))
+            except AirflowNotFoundException as exc:
+                self._read = self._embedded(exc)
+        return _login(*self._read)
 
     def arm(self) -> Arm:
-        """Open Azure Resource Manager; raises as :meth:`login`."""
+        """Open Azure Resource Manager; raises as :meth:`login` does."""
         login = self.login()
-        from airflow_carbon.azure.arm import Arm
-
+        with _extra():
+            from airflow_carbon.azure.arm import Arm
         return Arm(login)
 
     async def aarm(self) -> AsyncArm:
-        """Open Azure Resource Manager in an event loop; raises as :meth:`login`."""
+        """Open Azure Resource Manager for an event loop; raises as :meth:`login` does."""
         login = await self.alogin()
-        from airflow_carbon.azure.arm import AsyncArm
-
+        with _extra():
+            from airflow_carbon.azure.arm import AsyncArm
         return AsyncArm(login)
 
-    def _embedded(self, cause: Exception) -> Login:
-        if self.azure_conn_id != DEFAULT_CONN_ID:
-            raise UnknownConnectionError(self.azure_conn_id, "azure") from cause
-        login = _login_class()
-        return login(subscription_id=os.environ.get(SUBSCRIPTION, ""))
+    def prices_url(self) -> str:
+        """Return where the price list is: Microsoft's, unless the connection leads elsewhere.
+
+        Raises:
+            UnknownConnectionError: a connection that is not there, the default excepted.
+            ServiceUnavailableError: the list has no prices of this cloud.
+        """
+        from airflow_carbon.azure.prices import SERVICE, URL
+
+        try:
+            extra, *_ = self._fields()
+        except UnknownConnectionError:
+            if self.azure_conn_id != DEFAULT_CONN_ID:
+                raise
+            return URL
+        cloud = str(extra.get("cloud_environment") or "")
+        if cloud and "public" not in cloud.lower() and not extra.get("prices_url"):
+            raise ServiceUnavailableError(SERVICE, f"it has no prices of {cloud}")
+        return str(extra.get("prices_url") or URL)
+
+    def _fields(self) -> tuple[dict[str, Any], str | None, str | None]:
+        if self._read is None:
+            try:
+                self._read = self._given(self.get_connection(self.azure_conn_id))
+            except AirflowNotFoundException as exc:
+                self._read = self._embedded(exc)
+        return self._read
+
+    def _given(self, connection: Connection) -> tuple[dict[str, Any], str | None, str | None]:
+        if connection.conn_type != "azure":
+            remedy = f"the connection {self.azure_conn_id!r} has to be of type azure"
+            raise InvalidOptionError("conn_type", connection.conn_type, remedy)
+        return connection.extra_dejson, connection.login, connection.password
+
+    def _embedded(self, missing: Exception) -> tuple[dict[str, Any], None, None]:
+        subscription = os.environ.get(SUBSCRIPTION)
+        if self.azure_conn_id != DEFAULT_CONN_ID or not subscription:
+            instead = f"leave azure_conn_id out and set {SUBSCRIPTION}"
+            raise UnknownConnectionError(self.azure_conn_id, "azure", instead) from missing
+        return {"subscriptionId": subscription}, None, None
 
 
-def _login(connection: Connection) -> Login:
-    return _login_class().parse(connection.extra_dejson, connection.login, connection.password)
-
-
-def _login_class() -> type[Login]:
-    try:
+def _login(extra: dict[str, Any], client_id: str | None, secret: str | None) -> Login:
+    with _extra():
         from airflow_carbon.azure.login import Login
-    except ModuleNotFoundError as exc:
-        raise MissingExtraError("azure", exc.name or "azure") from exc
-    return Login
+    return Login.parse(extra, client_id, secret)
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Say what to install where an import fails."""
+    try:
+        yield
+    except ImportError as exc:
+        raise MissingExtraError("azure", exc.name or "azure-identity") from exc

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
 
+from airflow_carbon.azure.regions import permitted, resident
 from airflow_carbon.azure.regions import region as region_by_name
-from airflow_carbon.azure.regions import resident
+from airflow_carbon.core.errors import NoRegionLeftError
 from airflow_carbon.core.objective import Objective
+from airflow_carbon.hooks.azure import DEFAULT_CONN_ID as AZURE_CONN_ID
+from airflow_carbon.hooks.azure import AzureHook
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
+from airflow_carbon.hooks.market import Market, described
 from airflow_carbon.hooks.pools import pool_policy
 from airflow_carbon.triggers.request import (
     check_times,
@@ -40,17 +44,24 @@ class ChooseRegionOperator(BaseOperator):
     The overhead of each region's data centres (PUE) counts. The XCom is a dictionary, and
     key by key (``choose.output["region"]``): region, zone, start, end, mean_g_per_kwh, pue,
     g_per_it_kwh (what a kWh of the job emits there, overhead included), source, issued_at,
-    quality, ranking (the first five), left_out (region: why). It feeds
-    ``CarbonAwareSensor(region=choose.output["region"])``. With an objective also: machine, terms
-    (energy [kWh], emissions [gCO2eq] and cost, apart) and pareto (those that no other beats in
-    both emissions and cost).
+    quality, runner_up (the next best, None where there is none), ranking (the first five),
+    left_out (region: why). It feeds ``CarbonAwareSensor(region=choose.output["region"])``. With
+    an objective or sizes also: machine, terms (energy [kWh], emissions [gCO2eq] and cost, apart)
+    and pareto (those that no other beats in both emissions and cost); with sizes: currency, spot.
 
     :param regions: names, geographies, countries, or ``all``; a list, or text with commas.
     :param residency: where the data must stay (``EU``, ``EEA``, a geography, a country): of
         the ``regions`` only those that lie there are asked.
+    :param deny: regions that are never used, whatever they would save; as for ``regions``.
     :param objective: an :class:`~airflow_carbon.core.objective.Objective`, or a mapping of the
         same names: machine sizes with power, speed and prices, the price of carbon, data that
         has to be moved. Without it, the emissions of a kWh of the job decide.
+    :param sizes: Azure's machine sizes (``Standard_NC24ads_A100_v4``) to choose from. What they
+        cost in each region is looked up in Azure's price list where the objective's machine of
+        that name gives no price, and where they may be had in the subscription.
+    :param spot: prices and quota of spot machines.
+    :param currency: of the prices that are looked up.
+    :param azure_conn_id: the connection of type ``azure``, used where sizes are given.
     :param duration: how long the job takes, as for the sensor; so are ``deadline``,
         ``max_delay``, ``earliest``, ``policy`` and ``carbon_conn_id``.
 
@@ -61,7 +72,11 @@ class ChooseRegionOperator(BaseOperator):
     template_fields: Sequence[str] = (
         "regions",
         "residency",
+        "deny",
         "objective",
+        "sizes",
+        "currency",
+        "azure_conn_id",
         "duration",
         "deadline",
         "max_delay",
@@ -77,7 +92,12 @@ class ChooseRegionOperator(BaseOperator):
         *,
         regions: str | Sequence[str] = "all",
         residency: str | Sequence[str] = "all",
+        deny: str | Sequence[str] = (),
         objective: Mapping[str, Any] | None = None,
+        sizes: str | Sequence[str] = (),
+        spot: bool = False,
+        currency: str = "USD",
+        azure_conn_id: str = AZURE_CONN_ID,
         duration: timedelta | str | Sequence[tuple[timedelta | str, float]],
         deadline: datetime | str | None = None,
         max_delay: timedelta | str | None = None,
@@ -90,7 +110,12 @@ class ChooseRegionOperator(BaseOperator):
         super().__init__(**kwargs)
         self.regions = regions
         self.residency = residency
+        self.deny = deny
         self.objective = objective
+        self.sizes = sizes
+        self.spot = spot
+        self.currency = currency
+        self.azure_conn_id = azure_conn_id
         self.duration = duration
         self.deadline = deadline
         self.max_delay = max_delay
@@ -99,23 +124,34 @@ class ChooseRegionOperator(BaseOperator):
         self.carbon_conn_id = carbon_conn_id
         self.submitted = "{{ dag_run.run_after.isoformat() }}"
         check_times(self)
-        if not (is_template(regions) or is_template(residency)):
-            resident(regions, residency)
+        if not any(map(is_template, (regions, residency, deny))):
+            resident(regions, residency, deny)
         if not is_template(objective):
             Objective.read(objective)
+        if not any(map(is_template, (objective, sizes, currency))):
+            described(Objective.read(objective), self._market().sizes)
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Ask for each region's forecast, rank, and return the best."""
         from airflow_carbon.core.placement import rank
 
         flex = read_flexibility(self)
-        allowed = resident(self.regions, self.residency)
+        allowed = resident(self.regions, self.residency, self.deny)
+        _, left_out = permitted(self.regions, self.residency, self.deny)
         objective = Objective.read(self.objective)
+        if self.sizes:
+            objective = self._market().outfit(objective, allowed)
+        barred = {one: why for one in allowed if (why := objective.bars(one.name))}
+        left_out |= barred
+        allowed = [one for one in allowed if one not in barred]
         hook = CarbonHook(self.carbon_conn_id)
-        placements, left_out = rank(_forecasts(hook, allowed, flex), flex, objective)
-        for region, why in left_out.items():
-            self.log.info("%s is left out: %s", region.name, why)
+        forecasts = _forecasts(hook, allowed, flex)
+        placements, unranked = rank(forecasts, flex, objective)
+        left_out |= unranked
+        self._say(left_out)
         if not placements:
+            if not allowed or rank(forecasts, flex)[0]:
+                raise NoRegionLeftError({one.name: why for one, why in left_out.items()})
             default = hook.options().default_region
             fallback = region_by_name(default) if default else allowed[0]
             fallback = fallback if fallback in allowed else allowed[0]
@@ -124,9 +160,20 @@ class ChooseRegionOperator(BaseOperator):
         for place in placements[:SHOWN]:
             self.log.info(_line(place))
         chosen = _chosen(placements, left_out)
-        if self.objective is None:
-            return chosen
-        return chosen | _weighed(placements)
+        if self.objective is not None or self.sizes:
+            chosen |= _weighed(placements)
+        if self.sizes:
+            chosen |= {"currency": self.currency.upper(), "spot": self.spot}
+        return chosen
+
+    def _market(self) -> Market:
+        hook = AzureHook(self.azure_conn_id)
+        return Market.read(hook, self.sizes, spot=self.spot, currency=self.currency)
+
+    def _say(self, left_out: Mapping[Region, str]) -> None:
+        for why in dict.fromkeys(left_out.values()):
+            names = ", ".join(one.name for one, said in left_out.items() if said == why)
+            self.log.info("left out, because %s: %s", why, names)
 
 
 def _forecasts(
@@ -176,6 +223,7 @@ def _weighed(placements: list[Placement]) -> dict[str, Any]:
     return {
         "machine": best.machine.name,
         "terms": best.terms.as_dict(),
+        "runner_up": values(placements[1]) if len(placements) > 1 else None,
         "ranking": [values(place) for place in placements[:SHOWN]],
         "pareto": [values(place) for place in pareto(placements)],
     }
@@ -189,6 +237,7 @@ def _chosen(placements: list[Placement], left_out: dict[Region, str]) -> dict[st
         "source": best.forecast.source,
         "issued_at": best.forecast.issued_at.isoformat(),
         "quality": best.forecast.quality.value,
+        "runner_up": _values(placements[1]) if len(placements) > 1 else None,
         "ranking": [_values(place) for place in placements[:SHOWN]],
         "left_out": {str(region.name): why for region, why in left_out.items()},
     }
@@ -198,6 +247,7 @@ def _unranked(region: Region, left_out: dict[Region, str]) -> dict[str, Any]:
     return {
         "region": str(region.name),
         "zone": str(region.zone),
+        "runner_up": None,
         "ranking": [],
         "left_out": {str(one.name): why for one, why in left_out.items()},
     }

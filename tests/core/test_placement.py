@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from strategies import T0, forecast_of, region_of, series_of
 
 from airflow_carbon.core.errors import InvalidOptionError
@@ -164,6 +166,27 @@ def test_a_machine_too_slow_for_the_deadline_is_no_choice():
     slow = Objective(machines=(Machine(name="slow", speed=0.25), Machine(name="fast")))
 
     assert choices(slow) == [("far", "fast"), ("near", "fast")]
+
+
+PAIRS = [(region, name) for region in ("near", "far") for name in ("a", "b")]
+
+
+@given(st.sets(st.sampled_from(PAIRS)))
+def test_a_machine_that_is_barred_somewhere_is_a_choice_everywhere_else(barred):
+    free = choices(Objective(machines=(Machine(name="a"), Machine(name="b", speed=0.6))))
+    why = {
+        name: {region: f"no {name}" for region, other in barred if other == name} for name in "ab"
+    }
+    machines = (Machine(name="a", barred=why["a"]), Machine(name="b", speed=0.6, barred=why["b"]))
+    objective = Objective(machines=machines)
+
+    assert choices(objective) == [pair for pair in free if pair not in barred]
+    _, left_out = rank(two_places(), HOURS4, objective)
+    shut = {region for region, _ in PAIRS if {(region, "a"), (region, "b")} <= barred}
+    assert {region.name: said for region, said in left_out.items()} == dict.fromkeys(
+        shut, "no a; no b"
+    )
+    assert {region for region, _ in PAIRS if objective.bars(region)} == shut
 
 
 def test_more_places_and_machines_never_emit_more():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping
 
 
@@ -87,8 +88,8 @@ def _read(content: bytes) -> Any:
 
 
 @contextmanager
-def serving() -> Iterator[Web]:
-    """Yield a server on a free port of loopback."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Web]:
+    """Yield a server on a free port of loopback; with ``tls`` over TLS, as ``localhost``."""
     web = Web()
 
     class Handler(BaseHTTPRequestHandler):
@@ -133,6 +134,11 @@ def serving() -> Iterator[Web]:
 
     with Server(("127.0.0.1", 0), Handler) as server:
         web.url = f"http://127.0.0.1:{server.server_port}"
+        if tls:
+            web.url = f"https://localhost:{server.server_port}"
+            server.socket = tls.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
         thread = threading.Thread(
             target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}
         )
