@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from airflow_carbon.core.calendar import Blackout, ClockTime, DoneBy
     from airflow_carbon.core.policy import Policy
     from airflow_carbon.core.window import best_window
+    from airflow_carbon.operators.azure_carbon import AzureCarbonReportOperator
     from airflow_carbon.operators.emissions import EmissionsOperator
     from airflow_carbon.operators.queue import PlanQueueOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
     from airflow_carbon.sensors.window import CarbonAwareSensor
 
 __all__ = [
+    "AzureCarbonReportOperator",
     "Blackout",
     "CarbonAwareSensor",
     "ChooseRegionOperator",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "AzureCarbonReportOperator": "airflow_carbon.operators.azure_carbon",
     "Blackout": "airflow_carbon.core.calendar",
     "CarbonAwareSensor": "airflow_carbon.sensors.window",
     "ChooseRegionOperator": "airflow_carbon.operators.region",

@@ -22,6 +22,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": name,
                 "python-modules": [
+                    "airflow_carbon.operators.azure_carbon",
                     "airflow_carbon.operators.emissions",
                     "airflow_carbon.operators.queue",
                     "airflow_carbon.operators.region",
@@ -34,7 +35,11 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [
             {
                 "integration-name": name,
-                "python-modules": ["airflow_carbon.hooks.carbon", "airflow_carbon.hooks.ledger"],
+                "python-modules": [
+                    "airflow_carbon.hooks.azure",
+                    "airflow_carbon.hooks.carbon",
+                    "airflow_carbon.hooks.ledger",
+                ],
             }
         ],
         "triggers": [
