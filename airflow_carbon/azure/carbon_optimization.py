@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_carbon.azure.arm import AZURE, Ask
 from airflow_carbon.core.errors import AccessRefusedError, MalformedReplyError
 from airflow_carbon.core.month import month_of
-from airflow_carbon.core.reconcile import Figure, Level, Scopes
+from airflow_carbon.core.provider_report import Figure, Level, Scopes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

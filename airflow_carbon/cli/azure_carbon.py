@@ -10,7 +10,8 @@ from rich.text import Text
 from airflow_carbon import clock
 from airflow_carbon.cli.show import console, print_csv, print_json
 from airflow_carbon.core.month import parse_month, written
-from airflow_carbon.core.reconcile import SHOWN, Level
+from airflow_carbon.core.provider_report import Level
+from airflow_carbon.core.reconcile import SHOWN
 from airflow_carbon.hooks.azure import AzureHook
 from airflow_carbon.hooks.carbon_reports import fetch, reconciled
 from airflow_carbon.hooks.ledger import LedgerHook

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon.core.month import nth_day_after, written
+from airflow_carbon.core.provider_report import Level, Scopes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
-
-class Level(StrEnum):
-    """What one figure of Microsoft's covers."""
-
-    SUBSCRIPTION = "subscription"
-    LOCATION = "location"
-    RESOURCE_GROUP = "resource_group"
-    RESOURCE = "resource"
-
-
-class Scopes(StrEnum):
-    """Which scopes of the GHG Protocol a figure adds up."""
-
-    ALL = "1+2+3"
-    SUPPLY_CHAIN = "3"
+    from airflow_carbon.core.provider_report import Figure
 
 
 REPORT_DAY: Final = 19
@@ -64,17 +50,6 @@ class RunShare:
 
     dag_id: str
     region: str | None
-    emissions_g: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Figure:
-    """One figure of Microsoft's [gCO2eq]; ``item`` is in lower case, a location as a region."""
-
-    scopes: Scopes
-    level: Level
-    item: str
-    region: str | None = None
     emissions_g: float
 
 
@@ -198,9 +173,10 @@ def sentence(line: Line) -> str:
     """Say one line."""
     ratio = f", {line.ratio:.2g} times as much" if line.ratio is not None else ""
     scope3 = f" ({_kg(line.scope3_g)} of it Scope 3)" if line.scope3_g is not None else ""
+    runs = "1 run" if line.runs == 1 else f"{line.runs} runs"
     text = (
         f"{line.level.value.replace('_', ' ')} {line.item}: measured {_kg(line.measured_g)} in "
-        f"{line.runs} runs, reported {_kg(line.reported_g)}{scope3}{ratio}"
+        f"{runs}, reported {_kg(line.reported_g)}{scope3}{ratio}"
     )
     return f"{text}; {line.note}" if line.note else text
 

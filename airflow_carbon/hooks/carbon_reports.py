@@ -14,7 +14,8 @@ from airflow_carbon.core.month import (
     span_of,
     written,
 )
-from airflow_carbon.core.reconcile import REPORT_DAY, Figure, Level, Scopes, reconcile
+from airflow_carbon.core.provider_report import Figure, Level, Scopes, agree
+from airflow_carbon.core.reconcile import REPORT_DAY, reconcile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -102,7 +103,7 @@ def _is_stored(
     reports: ProviderReports, subscription_id: str, month: date, whole: Sequence[Figure]
 ) -> bool:
     stored = reports.read(subscription_id, month)
-    return {one for one in stored if one.level is Level.SUBSCRIPTION} == set(whole)
+    return agree((one for one in stored if one.level is Level.SUBSCRIPTION), whole)
 
 
 def _parts(arm: Arm, subscription_id: str, month: date) -> list[Figure]:

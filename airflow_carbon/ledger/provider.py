@@ -8,7 +8,8 @@ from zlib import crc32
 
 from sqlalchemy import and_, func, insert, or_, select, text
 
-from airflow_carbon.core.reconcile import Figure, Level, RunShare, Scopes
+from airflow_carbon.core.provider_report import Figure, Level, Scopes, agree
+from airflow_carbon.core.reconcile import RunShare
 from airflow_carbon.ledger.engine import reporting
 from airflow_carbon.ledger.migrate import IMMEDIATE
 from airflow_carbon.ledger.schema import (
@@ -48,7 +49,7 @@ class ProviderReports:
     ) -> int | None:
         """Write all figures of a month, and return their version, from 1 on.
 
-        None, and nothing is written, where they are those of the newest version. What was
+        None, and nothing is written, where the newest version says the same. What was
         written before stays as it was.
         """
         engine, of = self.ledger.engine, subscription_id.lower()
@@ -58,7 +59,7 @@ class ProviderReports:
         ):
             _lock(connection, of)
             newest = _newest(connection, of, month)
-            if not figures or set(_read(connection, of, month, newest)) == set(figures):
+            if not figures or agree(_read(connection, of, month, newest), figures):
                 return None
             version = newest + 1
             rows = [

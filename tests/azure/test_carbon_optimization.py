@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from airflow_carbon.azure.arm import Reply
 from airflow_carbon.azure.carbon_optimization import available, details, every_figure, monthly
 from airflow_carbon.core.errors import AccessRefusedError, MalformedReplyError
-from airflow_carbon.core.reconcile import Level, Scopes
+from airflow_carbon.core.provider_report import Level, Scopes
 
 SUBSCRIPTION = "AAAAAAAA-0000-0000-0000-000000000001"
 ME = SUBSCRIPTION.lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,10 @@ from hypothesis import strategies as st
 from airflow_carbon.azure.arm import Reply
 from airflow_carbon.azure.monitor import gpu_energy, run_energy
 from airflow_carbon.core.errors import AzureRefusedError
+from airflow_carbon.hooks.crosscheck import cross_check
+from airflow_carbon.ledger.crosscheck import CrossChecks
+from airflow_carbon.ledger.entry import RunKey
+from airflow_carbon.ledger.store import Ledger
 
 T0 = datetime(2026, 10, 3, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -123,3 +128,15 @@ def test_a_long_run_is_asked_for_day_by_day_and_no_minute_counts_twice(begin, le
     assert [minute for minute, _ in found.by_minute] == sorted(minutes)
     assert found.joules == len(minutes)
     assert max(monitor.asked) <= timedelta(days=1)
+
+
+def test_a_cross_check_is_stored_beside_the_run_and_nothing_where_nothing_is_known(tmp_path):
+    key = RunKey(dag_id="train", task_id="gpu", run_id="r")
+    asked = {"workspace_id": WORKSPACE, "run_id": "run", "begin": T0, "now": T0 + 9 * MINUTE}
+    with Ledger.open(f"sqlite:///{tmp_path / 'carbon.db'}") as ledger:
+        check = cross_check(Monitor(), ledger, key, end=T0 + 5 * MINUTE, **asked)
+        nothing = cross_check(Monitor(), ledger, replace(key, run_id="s"), end=T0, **asked)
+
+        assert nothing is None
+        assert CrossChecks(ledger).read(key) == [check]
+    assert (check.joules, check.begins_at, check.ends_at) == (5.0, T0, T0 + 5 * MINUTE)

@@ -19,7 +19,8 @@ from airflow_carbon.core.month import (
     span_of,
     written,
 )
-from airflow_carbon.core.reconcile import Figure, Level, RunShare, Scopes, reconcile
+from airflow_carbon.core.provider_report import Figure, Level, Scopes
+from airflow_carbon.core.reconcile import RunShare, reconcile
 
 OCTOBER = date(2026, 10, 1)
 GRAMS = st.integers(0, 10_000).map(float)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from airflow_carbon.core.month import span_of
-from airflow_carbon.core.reconcile import Figure, Level, Scopes
+from airflow_carbon.core.provider_report import Figure, Level, Scopes
 from airflow_carbon.ledger.crosscheck import CrossCheck, CrossChecks
 from airflow_carbon.ledger.provider import ProviderReports
 from airflow_carbon.ledger.store import Ledger
@@ -48,6 +48,19 @@ def test_the_same_figures_again_are_no_new_version(reports):
 
     assert reports.write("s", OCTOBER, figures_of()[::-1], fetched_at=NOW + HOUR) is None
     assert reports.versions("s") == {OCTOBER: 1}
+
+
+def test_sums_that_were_added_up_in_another_order_are_no_new_version(reports):
+    reports.write("s", OCTOBER, figures_of(0.1 + 0.2), fetched_at=NOW)
+
+    assert reports.write("s", OCTOBER, figures_of(0.3), fetched_at=NOW + HOUR) is None
+
+
+def test_an_item_that_is_new_or_gone_is_a_new_version(reports):
+    reports.write("s", OCTOBER, figures_of(), fetched_at=NOW)
+
+    assert reports.write("s", OCTOBER, figures_of()[:2], fetched_at=NOW) == 2
+    assert reports.write("s", OCTOBER, figures_of(), fetched_at=NOW) == 3
 
 
 def test_other_figures_are_a_new_version_and_the_old_one_stays(reports):

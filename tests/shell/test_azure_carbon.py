@@ -23,7 +23,7 @@ from airflow_carbon.core.errors import (
     ServiceUnavailableError,
     UnknownConnectionError,
 )
-from airflow_carbon.core.reconcile import Level, Scopes
+from airflow_carbon.core.provider_report import Level, Scopes
 from airflow_carbon.hooks.carbon_reports import Fetched
 from airflow_carbon.hooks.ledger import LedgerHook
 from airflow_carbon.ledger.entry import Entry, RunKey
