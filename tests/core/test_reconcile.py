@@ -125,6 +125,13 @@ def test_scope_1_and_2_are_what_scope_3_leaves_and_unknown_without_it():
     assert lines(figures=[whole])[Level.LOCATION, "westus2"].scope12_g is None
 
 
+def test_rounding_makes_no_negative_emissions():
+    whole = figure(Level.LOCATION, "westus2", 0.3)
+    chain = figure(Level.LOCATION, "westus2", 0.1 + 0.2, Scopes.SUPPLY_CHAIN)
+
+    assert lines(figures=[whole, chain])[Level.LOCATION, "westus2"].scope12_g == 0.0
+
+
 def test_a_month_that_microsoft_has_not_reported_says_when_it_comes():
     found = reconcile(OCTOBER, "s", runs=[], figures=[])
 

@@ -56,6 +56,13 @@ def test_sums_that_were_added_up_in_another_order_are_no_new_version(reports):
     assert reports.write("s", OCTOBER, figures_of(0.3), fetched_at=NOW + HOUR) is None
 
 
+def test_another_region_is_a_new_version(reports):
+    reports.write("s", OCTOBER, figures_of(), fetched_at=NOW)
+    moved = [replace(figure, region="eastus") for figure in figures_of()]
+
+    assert reports.write("s", OCTOBER, moved, fetched_at=NOW) == 2
+
+
 def test_an_item_that_is_new_or_gone_is_a_new_version(reports):
     reports.write("s", OCTOBER, figures_of(), fetched_at=NOW)
 

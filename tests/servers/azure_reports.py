@@ -59,7 +59,8 @@ class Microsoft:
     def summary(self, body):
         kilograms = sum(self.of(body, name) for name in self.kilograms)
         kind = {"dataType": "MonthlySummaryData", "carbonIntensity": 1.0}
-        dates = [f"{month}-01" for month in self.months]
+        first, last = body["dateRange"]["start"], body["dateRange"]["end"]
+        dates = [f"{month}-01" for month in self.months if first <= f"{month}-01" <= last]
         return [LATEST | kind | {"date": d, "latestMonthEmissions": kilograms} for d in dates]
 
     def page(self, body):

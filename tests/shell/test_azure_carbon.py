@@ -175,6 +175,22 @@ def test_a_month_that_microsoft_has_corrected_is_a_new_version(microsoft, ledger
     assert 2500.0 in second - first
 
 
+def test_what_moved_below_the_same_total_is_seen_where_the_month_is_named(microsoft, ledger):
+    report()
+    microsoft.kilograms |= {"Lab/a@west us 2": (3.0, 1.9), "web/c@west us 2": (3.0, 3.0)}
+
+    assert report()["written"] == {}
+    assert report(months="2026-10")["written"] == {"2026-10": 2}
+
+
+def test_no_question_spans_more_than_twelve_months(microsoft, ledger):
+    microsoft.months = [*(f"2025-{month:02}" for month in range(9, 13)), *microsoft.months]
+    report()
+
+    spans = {body["dateRange"]["start"] for body in microsoft.asked}
+    assert min(spans) == "2025-11-01"
+
+
 def test_a_month_that_is_not_there_yet_says_when_it_comes(microsoft, ledger):
     with pytest.raises(ServiceUnavailableError, match=r"2026-11 .*about 2026-12-19"):
         report(months=["2026-11"])
