@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from airflow_carbon.core.policy import Policy
     from airflow_carbon.core.window import best_window
     from airflow_carbon.operators.azure import AzureTrainingOperator
+    from airflow_carbon.operators.azure_carbon import AzureCarbonReportOperator
     from airflow_carbon.operators.emissions import EmissionsOperator
     from airflow_carbon.operators.queue import PlanQueueOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
     from airflow_carbon.sensors.window import CarbonAwareSensor
 
 __all__ = [
+    "AzureCarbonReportOperator",
     "AzureTrainingOperator",
     "Blackout",
     "CarbonAwareSensor",
@@ -33,6 +35,7 @@ __all__ = [
 
 _HOMES: Final = {
     "AzureTrainingOperator": "airflow_carbon.operators.azure",
+    "AzureCarbonReportOperator": "airflow_carbon.operators.azure_carbon",
     "Blackout": "airflow_carbon.core.calendar",
     "CarbonAwareSensor": "airflow_carbon.sensors.window",
     "ChooseRegionOperator": "airflow_carbon.operators.region",

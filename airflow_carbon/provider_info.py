@@ -23,6 +23,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": name,
                 "python-modules": [
                     "airflow_carbon.operators.azure",
+                    "airflow_carbon.operators.azure_carbon",
                     "airflow_carbon.operators.emissions",
                     "airflow_carbon.operators.queue",
                     "airflow_carbon.operators.region",

@@ -12,7 +12,12 @@ from strategies import T0, forecast_of
 from airflow_carbon.core.decision import Reason, StartNow
 from airflow_carbon.core.flexibility import Flexibility
 from airflow_carbon.core.plan import Place, Plan
-from airflow_carbon.ledger.schema import carbon_interval, carbon_run
+from airflow_carbon.ledger.schema import (
+    carbon_crosscheck,
+    carbon_interval,
+    carbon_provider_emission,
+    carbon_run,
+)
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -48,5 +53,6 @@ def test_every_key_of_the_plan_and_column_of_the_ledger_is_explained():
     words = set(re.findall(r"`([a-z0-9_]+)`", (ROOT / "docs" / "nomenclature.md").read_text()))
 
     assert set(plan.as_dict()) - words == set()
-    columns = {column.name for table in (carbon_run, carbon_interval) for column in table.columns}
+    tables = (carbon_run, carbon_interval, carbon_provider_emission, carbon_crosscheck)
+    columns = {column.name for table in tables for column in table.columns}
     assert columns - words - {"device"} == set()

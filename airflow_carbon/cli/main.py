@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        import_module(f"airflow_carbon.cli.{options.command}").run(options)
+        import_module(f"airflow_carbon.cli.{options.command.replace('-', '_')}").run(options)
     except InputError as exc:
         print(f"airflow-carbon: {exc}", file=sys.stderr)
         return CAN_NOT_BE
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_regions(commands)
     _add_plan(commands)
     _add_backtest(commands)
+    _add_azure_carbon(commands)
     return parser
 
 
@@ -156,8 +157,28 @@ def _add_backtest(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     _add_common(command)
 
 
-def _add_common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--conn-id", help="the Airflow connection (default: carbon_default)")
+def _add_azure_carbon(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "azure-carbon",
+        help="what Microsoft reports for a month, beside what was measured",
+        description=(
+            "Print what Azure Carbon Optimization reports for a month beside what the ledger "
+            "measured. A month comes by about day 19 of the next; it is fetched where the ledger "
+            "lacks it."
+        ),
+        epilog="""examples:
+  airflow-carbon azure-carbon --month 2026-10
+  airflow-carbon azure-carbon --month 2026-10 --refresh --json""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--month", required=True, help="2026-10")
+    command.add_argument("--subscription", help="another than the connection's")
+    command.add_argument("--refresh", action="store_true", help="fetch it again")
+    _add_common(command, default="azure_default")
+
+
+def _add_common(command: argparse.ArgumentParser, default: str = "carbon_default") -> None:
+    command.add_argument("--conn-id", help=f"the Airflow connection (default: {default})")
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--csv", action="store_true", help="print CSV")

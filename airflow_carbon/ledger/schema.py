@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKeyConstraint,
@@ -37,6 +38,10 @@ KEY: Final = ("dag_id", "task_id", "run_id", "map_index", "try_number")
 ISSUE_KEY: Final = ("source", "zone", "signal", "factor_type", "issued_at")
 
 ACTUAL_KEY: Final = ("source", "zone", "signal", "factor_type", "day")
+
+PROVIDER_KEY: Final = ("subscription_id", "month", "version", "scopes", "level", "item_id")
+
+CROSSCHECK_KEY: Final = (*KEY, "source")
 
 RESERVATION_KEY: Final = ("capacity", "dag_id", "task_id", "run_id", "map_index")
 
@@ -210,3 +215,30 @@ carbon_reservation: Final = Table(
     Column("reserved_at", Instant, nullable=False),
 )
 """When each task that shares a capacity means to run, until that has passed."""
+
+carbon_provider_emission: Final = Table(
+    "carbon_provider_emission",
+    metadata,
+    Column("subscription_id", String(NAME), primary_key=True),
+    Column("month", Date, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("scopes", String(NAME), primary_key=True),
+    Column("level", String(NAME), primary_key=True),
+    Column("item_id", Text, primary_key=True),
+    Column("region", String(ID)),
+    Column("emissions_g", Number, nullable=False),
+    Column("fetched_at", Instant, nullable=False),
+)
+"""What the cloud provider reports of a month, all of it in each version; none is ever edited."""
+
+carbon_crosscheck: Final = Table(
+    "carbon_crosscheck",
+    metadata,
+    *_key_columns(),
+    Column("source", String(NAME), primary_key=True),
+    Column("joules", Number, nullable=False),
+    Column("begins_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("fetched_at", Instant, nullable=False),
+)
+"""The energy of a try as another meter saw it; it may come before the try's own row."""
