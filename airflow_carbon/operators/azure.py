@@ -48,8 +48,9 @@ class AzureTrainingOperator(BaseOperator):
     ``ranking`` where one is given. A spot machine that is taken away is no failure: the job is
     launched again, up to ``most_preemptions`` times, and goes on from its own checkpoint.
 
-    The XCom: name, region, attempt, resource (the job's id), state, said (Azure's word),
-    started_at, ended_at, link, outputs, skipped (region: why).
+    The XCom is a dictionary, and key by key (``train.output["region"]``): name, region, attempt,
+    resource (the job's id), state, said (Azure's word), started_at, ended_at, link, outputs,
+    skipped (region: why).
 
     :param command: what to run there, by ``/bin/sh``.
     :param targets: where it may run: by region, a mapping with ``kind`` (``machine_learning``,
@@ -104,6 +105,7 @@ class AzureTrainingOperator(BaseOperator):
         azure_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
+        kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.command = command
         self.targets = targets
@@ -151,7 +153,9 @@ class AzureTrainingOperator(BaseOperator):
             skipped[event["region"]] = f"{message} ({code})"
             self.log.warning("no room in %s: %s", event["region"], message)
             self._launch_and_wait(context, skipped=skipped, until=until)
-        raise TrainingFailedError(event["name"], view["said"], message, self.portal_page)
+        error = TrainingFailedError(event["name"], view["said"], message, self.portal_page)
+        self.log.error("%s", error)
+        raise error
 
     def on_kill(self) -> None:
         """Cancel nothing: while the job is found or launched, a retry will find it again."""
