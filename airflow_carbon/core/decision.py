@@ -41,6 +41,8 @@ class Reason(StrEnum):
     """Its latest start has come."""
     BELOW_MIN_SAVING = "below_min_saving"
     """Waiting would save less than was asked for."""
+    TOO_RISKY = "too_risky"
+    """What waiting would save is within the error of the forecast."""
     NO_DATA = "no_data"
     """No source had anything to say."""
     REAL_TIME = "real_time"
@@ -59,7 +61,8 @@ class Rules:
     below it is good enough; where none is in sight the job waits, to its latest start at the
     latest. ``soonest``: of the windows that are good enough the first, not the cleanest.
     ``min_saving``: what a wait has to save, as a share of running now;
-    ``min_saving_g_per_kwh``: the same as grams per kWh of the job.
+    ``min_saving_g_per_kwh``: the same as grams per kWh of the job. ``caution``: by how many of the
+    forecast's standard errors a promised window is taken to be worse, over running now.
     """
 
     at_once: Reason | None = None
@@ -67,6 +70,7 @@ class Rules:
     soonest: bool = False
     min_saving: float = 0.0
     min_saving_g_per_kwh: float = 0.0
+    caution: float = 0.0
 
     def allow(self, mean_g_per_kwh: float) -> bool:
         """Tell whether a window is clean enough."""
@@ -79,6 +83,14 @@ class Rules:
         saved = run_now.mean_g_per_kwh - window.mean_g_per_kwh
         share = saved / run_now.mean_g_per_kwh if run_now.mean_g_per_kwh else 0.0
         return share >= self.min_saving and saved >= self.min_saving_g_per_kwh
+
+    def dare(self, forecast: Forecast, window: Window, run_now: Window) -> bool:
+        """Tell whether a promised window is cleaner than now even if the forecast errs."""
+        later, sooner = (forecast.spread(one.start, one.end) for one in (window, run_now))
+        if not self.caution or later is None or sooner is None:
+            return True
+        feared = window.mean_g_per_kwh + self.caution * max(0.0, later - sooner)
+        return feared < run_now.mean_g_per_kwh
 
 
 NO_RULES: Final = Rules()
@@ -102,6 +114,7 @@ def rules_of(
         soonest=policy.soonest,
         min_saving=policy.min_saving,
         min_saving_g_per_kwh=policy.min_saving_g_per_kwh(duration),
+        caution=policy.caution,
     )
 
 
@@ -171,8 +184,11 @@ def _choose(
     run_now = _run_at(forecast, flex, now)
     if window.start <= now:
         return StartNow(window=run_now or window, because=Reason.CLEAN)
-    if run_now and rules.allow(run_now.mean_g_per_kwh) and not rules.are_met_by(window, run_now):
-        return StartNow(window=run_now, because=Reason.BELOW_MIN_SAVING)
+    if run_now and rules.allow(run_now.mean_g_per_kwh):
+        if not rules.are_met_by(window, run_now):
+            return StartNow(window=run_now, because=Reason.BELOW_MIN_SAVING)
+        if not rules.dare(forecast, window, run_now):
+            return StartNow(window=run_now, because=Reason.TOO_RISKY)
     return WaitUntil(at=_next_look(forecast, now, window.start), window=window)
 
 

@@ -192,13 +192,28 @@ class IntensitySeries:
 class Forecast:
     """What a source said at ``issued_at`` about the intensity to come.
 
-    The first step may be the one already running at ``issued_at``.
+    The first step may be the one already running at ``issued_at``. ``rmse_g_per_kwh``, where it
+    is known, is how far off each step may be: the root mean square error of earlier issues at
+    that lead time [gCO2eq/kWh].
     """
 
     series: IntensitySeries
     issued_at: datetime
     source: str
     quality: Quality = Quality.ISSUED
+    rmse_g_per_kwh: FloatArray | None = None
+
+    def spread(self, begin: datetime, end: datetime) -> float | None:
+        """Return how far off the mean over ``[begin, end)`` may be [gCO2eq/kWh].
+
+        As if the errors of all steps went together, which they nearly do within a window. None
+        where it is not known.
+        """
+        rmse = self.rmse_g_per_kwh
+        if rmse is None or len(rmse) != len(self.series.g_per_kwh):
+            return None
+        errors = replace(self.series, g_per_kwh=rmse)
+        return errors.mean(begin, end) if errors.covers(begin, end) else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -50,9 +50,14 @@ def corrected(
     if history.ends - history.begins < LEAST_HISTORY or now - history.ends > LONGEST_LAG:
         raise ForecastCoverageError(history.begins, history.ends)
     known = _bridged(history, issued, now)
-    better = blend(issued, known, past, until=until).forecast
+    better = blend(issued, known, past, until=until)
     quality = Quality.CORRECTED if issued.quality is Quality.ISSUED else issued.quality
-    return replace(issued, series=better.series, quality=quality)
+    return replace(
+        issued,
+        series=better.forecast.series,
+        quality=quality,
+        rmse_g_per_kwh=better.rmse_g_per_kwh,
+    )
 
 
 def usual(history: IntensitySeries, source: str, *, now: datetime, until: datetime) -> Forecast:

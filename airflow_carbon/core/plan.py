@@ -91,6 +91,9 @@ class Plan:
             "start": self.start.isoformat(),
             "end": (self.start + self.flex.duration).isoformat(),
             "mean_g_per_kwh": _rounded(self.mean_g_per_kwh),
+            "spread_g_per_kwh": _rounded(
+                forecast.spread(self.start, self.end) if forecast else None
+            ),
             "at_once_g_per_kwh": _rounded(self.at_once_g_per_kwh),
             "difference_percent": _rounded(self.difference_percent),
             "submitted_at": self.flex.earliest.isoformat(),
@@ -153,6 +156,7 @@ _WHY = {
     Reason.CLEAN: "its cleanest window begins",
     Reason.DEADLINE: "its latest start has come",
     Reason.BELOW_MIN_SAVING: "since waiting would save less than was asked for",
+    Reason.TOO_RISKY: "since what waiting would save is within the forecast's error",
     Reason.NO_DATA: "because no source can say when it would be cleaner",
     Reason.REAL_TIME: "since real-time work never waits",
     Reason.OPTED_OUT: "since this run was asked not to wait",
@@ -172,10 +176,10 @@ def wait_sentence(
         )
     if window is None:
         return f"{place}: waits to {clock_text(answer.at)}, its earliest start; {_origin(forecast)}"
-    text = (
-        f"{place}: waits to {clock_text(window.start)} for {window.mean_g_per_kwh:.0f} g/kWh "
-        f"to {clock_text(window.end)}"
-    )
+    spread = forecast.spread(window.start, window.end) if forecast else None
+    error = "" if spread is None else f" ± {spread:.0f}"
+    promised = f"{window.mean_g_per_kwh:.0f}{error} g/kWh to {clock_text(window.end)}"
+    text = f"{place}: waits to {clock_text(window.start)} for {promised}"
     at_once = _at(forecast, flex, now)
     if at_once:
         share = _percent(100 * (window.mean_g_per_kwh / at_once - 1))

@@ -56,8 +56,10 @@ class Policy:
     ``below_percentile``: the same for a percentile of the zone's last seven days. ``soonest``:
     in the first such window, not in the cleanest. ``min_saving``: what a wait has to save, as a
     share of running at once; ``min_saving_g``: as a mass [gCO2eq], for which ``power_kw``, the
-    job's mean power, has to be known. ``capacity``: how many jobs of those that name it may run at
-    once; they reserve their windows in the ledger. It yields to the deadline.
+    job's mean power, has to be known. ``caution``: by how many of the forecast's standard
+    errors, at its lead time, a promised window is taken to be worse than it says. ``capacity``:
+    how many jobs of those that name it may run at once; they reserve their windows in the
+    ledger. It yields to the deadline.
 
     ``a & b`` keeps to both: the shorter delay, every deadline, every blackout, the lower limit.
 
@@ -76,6 +78,7 @@ class Policy:
     min_saving: float = 0.0
     min_saving_g: float = 0.0
     power_kw: float | None = None
+    caution: float = 0.0
     capacity: Capacity | None = None
 
     def __post_init__(self) -> None:
@@ -132,6 +135,7 @@ class Policy:
             min_saving=max(self.min_saving, other.min_saving),
             min_saving_g=max(self.min_saving_g, other.min_saving_g),
             power_kw=_least(self.power_kw, other.power_kw),
+            caution=max(self.caution, other.caution),
             capacity=_least(self.capacity, other.capacity, lambda capacity: capacity.slots),
         )
 
@@ -268,5 +272,6 @@ _READERS: Final[dict[str, Callable[[str, object], object]]] = {
     "min_saving": parse_share,
     "min_saving_g": parse_number,
     "power_kw": parse_number,
+    "caution": parse_number,
     "capacity": Capacity.read,
 }

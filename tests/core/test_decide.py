@@ -312,6 +312,20 @@ def test_a_wait_may_have_to_save_a_mass(grams, waits):
     assert isinstance(answer, WaitUntil) is waits
 
 
+@pytest.mark.parametrize(("caution", "waits"), [(0, True), (0.9, True), (1.1, False)])
+def test_a_cautious_wait_has_to_save_more_than_the_forecast_may_err_by(caution, waits):
+    said = forecast_of([300.0, 300.0, 250.0, 300.0])
+    unsure = replace(said, rmse_g_per_kwh=np.array([10.0, 30.0, 60.0, 60.0]))
+    flex = replace(flex_of(3), duration=HOUR)
+
+    answer = decide(unsure, flex, now=T0, rules=Rules(caution=caution))
+
+    assert isinstance(answer, WaitUntil) is waits
+    if not waits:
+        assert answer.because is Reason.TOO_RISKY
+    assert isinstance(decide(said, flex, now=T0, rules=Rules(caution=caution)), WaitUntil)
+
+
 def test_a_plan_that_stands_for_a_trifle_is_no_wait_that_saves_too_little():
     planned = decide(forecast_of(DAY), flex_of(15), now=T0).window
     trifle = [99.5, *DAY[1:]]

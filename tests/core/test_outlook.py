@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -13,6 +14,23 @@ from airflow_carbon.core.intensity import Forecast, IntensitySeries, Quality, Si
 from airflow_carbon.core.outlook import corrected, usual
 
 HOUR = timedelta(hours=1)
+
+
+def test_a_corrected_forecast_says_how_far_off_it_may_be_and_further_ahead_is_further_off():
+    rng = np.random.default_rng(1)
+    known = series(0, 40 * 24)
+    noisy = replace(known, g_per_kwh=known.g_per_kwh + rng.normal(0, 20, len(known.g_per_kwh)))
+    issues = [
+        Forecast(series=series(24 * day, 72), issued_at=T0 + 24 * day * HOUR, source="x")
+        for day in range(41)
+    ]
+    now = noisy.ends
+
+    better = corrected(issues[-1], noisy, issues[:-1], now=now, until=now + 48 * HOUR)
+
+    soon, late = (better.spread(now + h * HOUR, now + (h + 4) * HOUR) for h in (0, 44))
+    assert 10 < soon <= late < 60
+    assert better.spread(now, now + 480 * HOUR) is None
 
 
 def truth(first, count):
