@@ -14,9 +14,9 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.resource.resources.aio import ResourceManagementClient as AsyncClient
 
 from airflow_carbon import __version__, clock
+from airflow_carbon.azure.errors import AzureRefusedError
 from airflow_carbon.core.errors import (
     AccessRefusedError,
-    AzureRefusedError,
     CarbonError,
     MalformedReplyError,
     RateLimitedError,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from airflow_carbon.azure.container_apps import CREATED
+from airflow_carbon.azure.errors import AzureRefusedError
 from airflow_carbon.azure.job import JobView, State
-from airflow_carbon.core.errors import AzureRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon.azure.arm import Ask
-from airflow_carbon.core.errors import AzureRefusedError
+from airflow_carbon.azure.errors import AzureRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

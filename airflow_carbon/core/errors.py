@@ -20,11 +20,12 @@
     │   └── MalformedReplyError         an answer that can't be read, or that can't be true
     ├── ForecastCoverageError           the series does not reach far enough for this job
     ├── NoRegionLeftError               every region is left out; it says why
-    ├── AzureRefusedError               Azure understood, and refused; ``code`` says why
-    ├── TrainingFailedError             a job in Azure ended, and not well
     ├── RunsNotStartedError             DAG runs that Airflow refused to create
     ├── MeasurementError                a measurement that can't be read
     └── LedgerError                     the metrics table can't be reached or is of another version
+
+Two more are at home in :mod:`airflow_carbon.azure.errors`: ``AzureRefusedError`` and
+``TrainingFailedError``.
 """
 
 from __future__ import annotations
@@ -260,80 +261,6 @@ class NoRegionLeftError(CarbonError):
     def __str__(self) -> str:
         said = "; ".join(f"{region} ({reason})" for region, reason in self.why.items())
         return f"no region can take the job: {said}"
-
-
-class AzureRefusedError(CarbonError):
-    """Azure understood a request and refused it.
-
-    ``code`` is Azure's own word for why, of the innermost detail where there are several;
-    ``status`` the HTTP status.
-    """
-
-    def __init__(self, code: str, message: str, status: int = 0) -> None:
-        super().__init__(code, message, status)
-        self.code = code
-        self.message = message
-        self.status = status
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether what was asked for is not there."""
-        return self.status == _NOT_FOUND
-
-    @property
-    def lacks_capacity(self) -> bool:
-        """Whether another region or size may have what this one lacks."""
-        return self.code in CAPACITY_CODES
-
-    def __str__(self) -> str:
-        text = f"Azure refused: {self.message.rstrip('.')} ({self.code})"
-        remedy = _AZURE_REMEDIES.get(self.code)
-        return f"{text}; {remedy}" if remedy else text
-
-
-_NOT_FOUND = 404
-
-CAPACITY_CODES = frozenset(
-    {
-        "AllocationFailed",
-        "OperationNotAllowed",
-        "OverconstrainedAllocationRequest",
-        "OverconstrainedZonalAllocationRequest",
-        "QuotaExceeded",
-        "SkuNotAvailable",
-        "ZonalAllocationFailed",
-    }
-)
-"""Azure's codes for no machine or no quota here and now (Microsoft, "Resolve errors for SKU not
-available" and "Troubleshoot allocation failures", 2025)."""
-
-_AZURE_REMEDIES = {
-    "AuthorizationFailed": "give the login a role on that resource group, Contributor say",
-    "InvalidTemplate": "mend the template: `az deployment group validate` tells more",
-    "InvalidTemplateDeployment": "mend the template: `az deployment group validate` tells more",
-    "NoRoom": "name more regions or sizes in targets=, or ask for more quota",
-    "MissingSubscriptionRegistration": "register it once: `az provider register --namespace ...`",
-    "OperationNotAllowed": "ask for more quota, or allow other regions or sizes",
-    "QuotaExceeded": "ask for more quota, or allow other regions or sizes",
-    "ResourceGroupNotFound": "create the resource group, or name another in the target",
-    "SkuNotAvailable": "allow other regions or sizes",
-    "SubscriptionNotFound": "check the subscription id of the Airflow connection",
-}
-
-
-class TrainingFailedError(CarbonError):
-    """A training job in Azure ended, and not well."""
-
-    def __init__(self, name: str, said: str, message: str, link: str) -> None:
-        super().__init__(name, said, message, link)
-        self.name = name
-        self.said = said
-        self.message = message
-        self.link = link
-
-    def __str__(self) -> str:
-        why = f": {self.message.strip()}" if self.message.strip() else ""
-        return f"the training {self.name} ended as {self.said}{why}; more at {self.link}"
 
 
 class RunsNotStartedError(CarbonError):

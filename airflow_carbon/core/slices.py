@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Slices:
-    """Spans in which to run, in order; they do not overlap, and touch only by necessity.
+    """Spans in which to run, in order; they neither overlap nor touch.
 
     ``mean_g_per_kwh`` is all emissions, those of stopping and resuming included, over the
     energy of the work alone [g/kWh]: it compares with the mean of a window.

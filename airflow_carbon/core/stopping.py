@@ -144,7 +144,8 @@ class _Grid:
         """Return (first cell, cell after the last, was it resumed) of each slice, and the cost.
 
         ``runs[i]`` and ``rests[i]`` [slices begun, work done] are the least costs of standing
-        before cell *i* inside a slice that may stop there, and outside of one; ``began`` tells
+        before cell *i* inside a slice that may stop there, and outside of one; between two slices
+        lies a cell of rest at least. ``began`` tells
         where a slice reached its shortest length. Without a limit on slices one layer serves
         for any number of them.
         """
@@ -165,10 +166,10 @@ class _Grid:
                 if worked[i, 0] < run[0, least]:
                     run[0, least] = worked[i, 0]
                     began[i, 0, least] = True
-                if resumed >= 0 and blocked_before[first] == blocked_before[resumed]:
+                if resumed >= 1 and blocked_before[first] == blocked_before[resumed]:
                     getting_on = spent_before[first] - spent_before[resumed]
                     again = self.restart[resumed] + getting_on + worked[i]
-                    candidate = rests[resumed][before, : work + 1 - least] + again
+                    candidate = rests[resumed - 1][before, : work + 1 - least] + again
                     better = candidate < run[after, least:]
                     np.copyto(run[after, least:], candidate, where=better)
                     began[i][after, least:] |= better
@@ -215,7 +216,7 @@ class _Grid:
             work -= self.shortest
             spans.append((at, last, True))
             layer -= limited
-            at = int(np.argmax(runs[: at + 1, layer, work] <= rests[at, layer, work]))
+            at = int(np.argmax(runs[:at, layer, work] <= rests[at - 1, layer, work]))
 
 
 def _sums(values: FloatArray | BoolArray) -> FloatArray:

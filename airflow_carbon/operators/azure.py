@@ -10,11 +10,8 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.log import mask_secret
 
 from airflow_carbon import clock
-from airflow_carbon.core.errors import (
-    InvalidOptionError,
-    ServiceUnavailableError,
-    TrainingFailedError,
-)
+from airflow_carbon.azure.errors import TrainingFailedError
+from airflow_carbon.core.errors import InvalidOptionError, ServiceUnavailableError
 from airflow_carbon.core.flexibility import parse_duration, parse_number
 from airflow_carbon.hooks.azure import DEFAULT_CONN_ID, AzureHook
 from airflow_carbon.operators.portal import AzurePortalLink
@@ -135,7 +132,7 @@ class AzureTrainingOperator(BaseOperator):
         self, context: Context, event: dict[str, Any], until: str | None = None
     ) -> dict[str, Any]:
         """Return what became of the job; launch it again where that was not its own failure."""
-        from airflow_carbon.core.errors import CAPACITY_CODES
+        from airflow_carbon.azure.errors import CAPACITY_CODES
 
         skipped, view = dict(event["skipped"]), event["view"]
         if view is None:
@@ -163,25 +160,24 @@ class AzureTrainingOperator(BaseOperator):
     def _launch_and_wait(
         self, context: Context, *, skipped: dict[str, str], until: str | None
     ) -> None:
-        from functools import partial
-
         from airflow_carbon.azure.job import job_name
         from airflow_carbon.azure.launch import launch
 
         ti = context["ti"]
-        name_of = partial(
-            _numbered,
-            job_name,
-            {
-                "dag_id": ti.dag_id,
-                "run_id": ti.run_id,
-                "task_id": ti.task_id,
-                "map_index": -1 if ti.map_index is None else ti.map_index,
-            },
-        )
+        key: dict[str, Any] = {
+            "dag_id": ti.dag_id,
+            "run_id": ti.run_id,
+            "task_id": ti.task_id,
+            "map_index": -1 if ti.map_index is None else ti.map_index,
+        }
         with AzureHook(self.azure_conn_id).arm() as arm:
             targets = self._targets(skipped)
-            launched = launch(arm, targets, name_of, self._work(context))
+            launched = launch(
+                arm,
+                targets,
+                lambda attempt: job_name(**key, attempt=attempt),
+                self._work(context),
+            )
         self._say(launched)
         self.portal_page = launched.view.link or self._page(launched.view.resource)
         ti.xcom_push(key=AzurePortalLink().xcom_key, value=self.portal_page)
@@ -279,10 +275,6 @@ class AzureTrainingOperator(BaseOperator):
         self.log.info(
             "%s %s in %s: %s", launched.name, word, launched.target.region, launched.view.said
         )
-
-
-def _numbered(name: Any, key: dict[str, Any], attempt: int) -> str:
-    return str(name(**key, attempt=attempt))
 
 
 def _result(event: Mapping[str, Any]) -> dict[str, Any]:

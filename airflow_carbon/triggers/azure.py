@@ -12,12 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_carbon import clock
-from airflow_carbon.core.errors import (
-    AzureRefusedError,
-    CarbonError,
-    RateLimitedError,
-    ServiceUnavailableError,
-)
+from airflow_carbon.azure.errors import AzureRefusedError
+from airflow_carbon.core.errors import CarbonError, RateLimitedError, ServiceUnavailableError
 from airflow_carbon.hooks.azure import AzureHook
 
 if TYPE_CHECKING:

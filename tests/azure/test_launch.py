@@ -10,16 +10,12 @@ from functools import partial
 import pytest
 
 from airflow_carbon.azure.arm import Arm
+from airflow_carbon.azure.errors import AzureRefusedError
 from airflow_carbon.azure.history import failure_of, fetch
 from airflow_carbon.azure.job import State, Work, job_name
 from airflow_carbon.azure.launch import launch
 from airflow_carbon.azure.target import read_targets
-from airflow_carbon.core.errors import (
-    AccessRefusedError,
-    AzureRefusedError,
-    RateLimitedError,
-    ServiceUnavailableError,
-)
+from airflow_carbon.core.errors import AccessRefusedError, RateLimitedError, ServiceUnavailableError
 
 SIZE = "Standard_NC24ads_A100_v4"
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_carbon.azure.arm import Reply
+from airflow_carbon.azure.errors import AzureRefusedError
 from airflow_carbon.azure.monitor import gpu_energy, run_energy
-from airflow_carbon.core.errors import AzureRefusedError
 from airflow_carbon.hooks.crosscheck import cross_check
 from airflow_carbon.ledger.crosscheck import CrossChecks
 from airflow_carbon.ledger.entry import RunKey

@@ -94,6 +94,19 @@ def test_no_other_set_of_slices_emits_less(values, data, stopping):
     assert found.mean_g_per_kwh * work == pytest.approx(oracle(values, work, stopping), abs=1e-6)
 
 
+def test_a_stop_without_a_rest_is_none():
+    """The minutes of a resume draw less than this job's second half: no way round it."""
+    power = (0, 0, 1, 1)
+    flex = replace(
+        job(4, 5), phases=tuple(Phase(duration=HOUR, power=one) for one in power), blackouts=()
+    )
+
+    found = best_slices(series_of([0, 0, 0, 1, 0]), flex, Stopping(time=HOUR))
+
+    assert len(found.windows) == 1
+    assert found.mean_g_per_kwh * 4 == pytest.approx(2)
+
+
 @given(
     values=st.lists(st.integers(0, 50), min_size=4, max_size=9),
     data=st.data(),

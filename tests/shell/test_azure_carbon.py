@@ -12,11 +12,11 @@ import trustme
 from servers.azure_reports import ME, SUBSCRIPTION, Microsoft, serving
 
 from airflow_carbon.azure.arm import AsyncArm
+from airflow_carbon.azure.errors import AzureRefusedError
 from airflow_carbon.azure.monitor import gpu_energy
 from airflow_carbon.cli.main import main
 from airflow_carbon.core.errors import (
     AccessRefusedError,
-    AzureRefusedError,
     InvalidOptionError,
     ServiceUnavailableError,
     UnknownConnectionError,
