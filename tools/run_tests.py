@@ -1,7 +1,7 @@
 """``make test``'s last step: the tests, with coverage of every process that they start.
 
-The trials mostly wait for a real Airflow, so they run beside the others. With arguments: one
-pytest with those.
+Trials mostly wait for a real Airflow, so some run beside the others; those that count seconds come
+last, alone. With arguments: one pytest with those.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAST_COVERAGE = 93
-TRIALS = ("-m", "trial", "tests/trial")
+LAST = "tests/trial/test_waits.py"
+BESIDE = ("-m", "trial", "tests/trial", f"--ignore={LAST}")
 OTHERS = ("-m", "not trial")
 
 
@@ -23,21 +24,25 @@ def main() -> int:
     if status := _coverage("erase"):
         return status
     given = sys.argv[1:]
-    if status := (_coverage("run", "-m", "pytest", *given) if given else _both()):
+    if status := (_pytest(*given) if given else _all()):
         return status
     return _coverage("combine", "--quiet") or _coverage("report", f"--fail-under={LEAST_COVERAGE}")
 
 
-def _both() -> int:
+def _all() -> int:
     with tempfile.TemporaryFile() as said:
-        command = _command("run", "-m", "pytest", *TRIALS)
-        with subprocess.Popen(command, env=_env(), cwd=ROOT, stdout=said, stderr=said) as trials:
-            status = _coverage("run", "-m", "pytest", *OTHERS)
+        command = _command("run", "-m", "pytest", *BESIDE)
+        with subprocess.Popen(command, env=_env(), cwd=ROOT, stdout=said, stderr=said) as beside:
+            others = _pytest(*OTHERS)
         said.seek(0)
         sys.stdout.flush()
         sys.stdout.buffer.write(said.read())
         sys.stdout.flush()
-    return status or trials.returncode
+    return _pytest(LAST) or others or beside.returncode
+
+
+def _pytest(*arguments: str) -> int:
+    return _coverage("run", "-m", "pytest", *arguments)
 
 
 def _coverage(*step: str) -> int:
