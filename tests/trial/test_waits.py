@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 import time
 from datetime import datetime, timedelta
 
 import pytest
 
 from airflow_carbon import clock
-from airflow_carbon.ledger.store import Ledger
 
 pytestmark = pytest.mark.trial
 
@@ -131,34 +127,6 @@ def test_every_start_has_its_reason(airflow, valley):
     assert dry["mean_g_per_kwh"] == pytest.approx(300)
 
 
-MISTAKES = [
-    ({"zone": "ATLANTIS"}, "unknown grid zone 'ATLANTIS'"),
-    ({"duration": "5h"}, "a job of 5:00:00 does not fit"),
-    ({"duration": "-5h"}, "is not a positive length of time"),
-    ({"deadline": "2020-01-01T00:00:00+00:00"}, "set it later"),
-    ({"deadline": "2030-01-01T00:00:00"}, "is not an instant with a time zone"),
-    ({"conn": "nowhere"}, "there is no Airflow connection 'nowhere'"),
-    ({"conn": "gappy"}, "its steps are uneven"),
-    ({"conn": "hollow"}, "it is empty"),
-    ({"conn": "absent"}, "there is no such file"),
-]
-
-
-def test_a_mistake_is_said_before_anything_waits(airflow, valley, tmp_path):
-    valley(after_s=600)
-    (tmp_path / "gappy.csv").write_text(
-        "at,TRIAL\n2026-01-01T00:00Z,1\n2026-01-01T01:00Z,1\n2026-01-01T03:00Z,1\n"
-    )
-    (tmp_path / "hollow.csv").write_text("")
-    for name in ("gappy", "hollow", "absent"):
-        airflow.connect(name, sources="replay", replay_file=str(tmp_path / f"{name}.csv"))
-    runs = [airflow.trigger("mistakes", **conf) for conf, _ in MISTAKES]
-
-    for run_id, (_, says) in zip(runs, MISTAKES, strict=True):
-        assert airflow.finished("mistakes", run_id, 90) == "failed"
-        assert says in "\n".join(airflow.log("mistakes", run_id, "wait"))
-
-
 def test_a_source_that_breaks_while_a_wait_stands_costs_neither_task_nor_deadline(
     airflow, valley, tmp_path
 ):
@@ -179,81 +147,3 @@ def test_a_source_that_breaks_while_a_wait_stands_costs_neither_task_nor_deadlin
     submitted = at(airflow.dag_run("ladder", run_id)["run_after"])
     assert at(plan["start"]) <= submitted + 28 * SECOND
     assert plan["quality"] in {"stale", "climatology", "issued"}
-
-
-def test_the_main_job_runs_from_region_to_ledger(airflow):
-    run_id = airflow.trigger("carbon_demo", train_seconds=2)
-    assert airflow.finished("carbon_demo", run_id, 120) == "success"
-
-    chosen, plan, account = (
-        airflow.xcom("carbon_demo", run_id, task) for task in ("choose_region", "wait", "account")
-    )
-    with Ledger.open(f"sqlite:///{airflow.home / 'carbon.db'}") as ledger:
-        (entry,) = ledger.recent(dag_id="carbon_demo")
-        intervals = ledger.intervals(entry.key)
-
-    assert entry.key.task_id == "train"
-    assert entry.key.run_id == run_id
-    assert chosen["region"] == plan["region"] == entry.region == account["region"]
-    assert entry.return_code == 0
-    assert entry.energy_j > 0
-    assert entry.emissions_low_g < entry.emissions_g < entry.emissions_high_g
-    assert account["emissions_g"] == pytest.approx(entry.emissions_g)
-    assert entry.delta_g == pytest.approx(entry.emissions_g - entry.baseline_g)
-    assert entry.baseline_region == "westeurope"
-    assert entry.started_at >= at(plan["start"])
-    assert sum(one.joules or 0 for one in intervals) == pytest.approx(entry.energy_j)
-    assert sum(one.emissions_g or 0 for one in intervals) == pytest.approx(entry.emissions_g)
-
-
-def test_the_past_runs_of_this_airflow_can_be_replayed(airflow):
-    run_id = airflow.trigger("carbon_demo", train_seconds=1)
-    assert airflow.finished("carbon_demo", run_id, 120) == "success"
-
-    asked = ["--from-airflow", airflow.url, "--dag", "carbon_demo", "--max-delay", "1s", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "airflow_carbon.cli", "backtest", "--zone", "westeurope", *asked],
-        env=airflow.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    (demo, _) = json.loads(done.stdout)["summary"]
-    assert demo["name"] == "carbon_demo"
-    assert demo["jobs"] >= 1
-
-
-def test_the_wait_runs_under_dags_test(airflow, tmp_path):
-    env = {**airflow.environment(), "AIRFLOW_HOME": str(tmp_path / "home")}
-    for command in ("db migrate", "dags reserialize", "dags test under_test"):
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", *command.split()],
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "starts now, its cleanest window begins" in done.stdout + done.stderr
-    assert "read a plan of FR" in done.stdout + done.stderr
-
-
-def test_the_connections_form_and_its_test_button_work(airflow, tmp_path):
-    body = {
-        "connection_id": "form",
-        "conn_type": "carbon",
-        "extra": json.dumps({"sources": "replay, typical", "replay_speed": 2}),
-    }
-    assert airflow.api("POST", "/connections/test", json=body)["status"] is True
-    body["extra"] = json.dumps({"replay_file": str(tmp_path / "absent.csv")})
-    refused = airflow.api("POST", "/connections/test", json=body)
-
-    assert refused["status"] is False
-    assert "there is no such file" in refused["message"]
-
-
-def test_airflow_lists_the_provider(airflow):
-    assert "airflow-carbon" in airflow.run("providers", "list")
