@@ -33,12 +33,12 @@ def _all() -> int:
     with tempfile.TemporaryFile() as said:
         command = _command("run", "-m", "pytest", *BESIDE)
         with subprocess.Popen(command, env=_env(), cwd=ROOT, stdout=said, stderr=said) as beside:
-            status = _pytest(*OTHERS) or _pytest(LAST)
+            statuses = [_pytest(*OTHERS), _pytest(LAST)]
         said.seek(0)
         sys.stdout.flush()
         sys.stdout.buffer.write(said.read())
         sys.stdout.flush()
-    return status or beside.returncode
+    return max(*statuses, beside.returncode)
 
 
 def _pytest(*arguments: str) -> int:
