@@ -38,7 +38,7 @@ def _all() -> int:
         sys.stdout.flush()
         sys.stdout.buffer.write(said.read())
         sys.stdout.flush()
-    return max(*statuses, beside.returncode)
+    return next((one for one in (*statuses, beside.returncode) if one), 0)
 
 
 def _pytest(*arguments: str) -> int:
