@@ -1,7 +1,7 @@
 """``make test``'s last step: the tests, with coverage of every process that they start.
 
 Trials mostly wait for a real Airflow, so most run beside the other tests; those that count seconds
-come last. With arguments: one pytest with those.
+come last, alone. With arguments: one pytest with those.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def _all() -> int:
     with tempfile.TemporaryFile() as said:
         command = _command("run", "-m", "pytest", *BESIDE)
         with subprocess.Popen(command, env=_env(), cwd=ROOT, stdout=said, stderr=said) as beside:
-            statuses = [_pytest(*OTHERS), _pytest(LAST)]
+            others = _pytest(*OTHERS)
         said.seek(0)
         sys.stdout.flush()
         sys.stdout.buffer.write(said.read())
         sys.stdout.flush()
-    return next((one for one in (*statuses, beside.returncode) if one), 0)
+    return _pytest(LAST) or others or beside.returncode
 
 
 def _pytest(*arguments: str) -> int:

@@ -94,7 +94,7 @@ def test_a_user_who_fails_the_task_ends_the_job(airflow, azure):
     path = f"/dags/azure_training/dagRuns/{run_id}/taskInstances/train"
     airflow.api("PATCH", path, json={"new_state": "failed"})
 
-    airflow.until(lambda: azure.control.job(name)["status"] == "Canceled", 30, "the job goes on")
+    airflow.until(lambda: azure.control.job(name)["status"] == "Canceled", 90, "the job goes on")
 
 
 def test_a_training_that_fails_says_why_and_a_second_try_begins_anew(airflow, azure, tmp_path):
