@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 MOST_ATTEMPTS: Final = 100
 """After so many trainings of one task something else is wrong."""
 
-_CONFLICT: Final = 409
-
 _GRACE: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """How long a job that was created waits for its creator to start it [s], before we do."""
 
@@ -72,7 +70,7 @@ def launch(
             return Launched(target=target, name=name, attempt=attempt, view=started, found=True)
         if skipped or not there:
             left = [target for target in targets if target.region not in skipped]
-            return _submit(arm, left, name, work, attempt=attempt, skipped=skipped)
+            return _submit(arm, left, name, work, attempt=attempt, skipped=skipped, pause=pause)
     code = "TooManyAttempts"
     message = f"{MOST_ATTEMPTS} trainings of this task have failed"
     raise AzureRefusedError(code, message)
@@ -114,10 +112,11 @@ def _submit(  # noqa: PLR0913 - what is launched where
     *,
     attempt: int,
     skipped: dict[str, str],
+    pause: Callable[[float], None],
 ) -> Launched:
     for target in targets:
         try:
-            view, ours = _create(arm, target, name, work)
+            view, ours = _create(arm, target, name, work, pause)
         except AzureRefusedError as exc:
             if not exc.lacks_capacity:
                 raise
@@ -131,18 +130,26 @@ def _submit(  # noqa: PLR0913 - what is launched where
     raise AzureRefusedError(code, message)
 
 
-def _create(arm: Arm, target: Target, name: str, work: Work) -> tuple[JobView, bool]:
-    """Create a job and start it where it needs that; tell whether it is ours."""
+def _create(
+    arm: Arm, target: Target, name: str, work: Work, pause: Callable[[float], None]
+) -> tuple[JobView, bool]:
+    """Create a job and start it where it needs that; tell whether it is ours.
+
+    Whoever is a moment later may be refused: a deployment of that name is active, or a job of it
+    has another body. Then the job that is there is the training.
+    """
     subscription = arm.login.subscription_id
     try:
         view = arm.send(target.submit(subscription, name, work))
     except AzureRefusedError as exc:
-        if exc.status != _CONFLICT or exc.lacks_capacity:
+        there = [] if exc.lacks_capacity else _find(arm, [target], name)
+        if not there:
             raise
-        return arm.send(target.look(subscription, name)), False
+        view = there[0][1]
     start = target.start(subscription, name)
     if start is None:
         return view, view.is_new
     if view.is_new:
         return arm.send(start), True
-    return _started(arm, target, name, arm.send(target.look(subscription, name)), time.sleep), False
+    view = arm.send(target.look(subscription, name))
+    return _started(arm, target, name, view, pause), False

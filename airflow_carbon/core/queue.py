@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from airflow_carbon.core.errors import InvalidOptionError
+from airflow_carbon.core.errors import InvalidOptionError, NoFeasibleWindowError
 from airflow_carbon.core.flexibility import (
     Flexibility,
     parse_number,
@@ -94,6 +95,23 @@ class QueuedRun:
         """Return the flexibility of a run that starts now, whatever it was asked."""
         length, phases = parse_phases("duration", self.duration)
         return Flexibility(duration=length, phases=phases, earliest=now, deadline=now + length)
+
+
+def span_of(queue: Sequence[QueuedRun], submitted: datetime, now: datetime) -> Flexibility:
+    """Return what a forecast for a queue is asked for: a job as long as its longest run.
+
+    It may run until the last deadline of all. So a forecast that covers the longest run at once is
+    good enough, and one that reaches further is asked for.
+
+    Raises:
+        InputError: a run's times can't be read.
+    """
+    longest = max(run.at_once(now).duration for run in queue)
+    end = now + longest
+    for run in queue:
+        with suppress(NoFeasibleWindowError):
+            end = max(end, run.flexibility(submitted).deadline)
+    return Flexibility(duration=longest, earliest=now, deadline=end)
 
 
 def read_queue(value: Any, default: Policy) -> list[QueuedRun]:

@@ -12,7 +12,7 @@ from airflow_carbon.azure.regions import resident
 from airflow_carbon.core.errors import RunsNotStartedError
 from airflow_carbon.core.flexibility import parse_flag, parse_instant
 from airflow_carbon.core.policy import Policy
-from airflow_carbon.core.queue import read_queue
+from airflow_carbon.core.queue import read_queue, span_of
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
 from airflow_carbon.hooks.runs import RunRequest, start_run
 from airflow_carbon.triggers.request import is_template, plain_policy
@@ -108,7 +108,7 @@ class PlanQueueOperator(BaseOperator):
         usual = resident(self.regions, self.residency)
         allowed = {run.name: self._regions(run) or usual for run in queue}
         everywhere = list(dict.fromkeys(one for regions in allowed.values() for one in regions))
-        forecasts = self._forecasts(everywhere, queue, submitted)
+        forecasts = self._forecasts(everywhere, queue, submitted) if queue else {}
         planned = plan_queue(
             queue,
             allowed,
@@ -135,20 +135,8 @@ class PlanQueueOperator(BaseOperator):
     def _forecasts(
         self, regions: Sequence[Region], queue: Sequence[QueuedRun], submitted: datetime
     ) -> dict[Region, Forecast | None]:
-        """Ask once for each grid zone, for the whole span in which any run may run."""
-        from airflow_carbon.core.errors import NoFeasibleWindowError
-        from airflow_carbon.core.flexibility import Flexibility
-
-        ends = [submitted]
-        for run in queue:
-            try:
-                ends.append(run.flexibility(submitted).deadline)
-            except NoFeasibleWindowError:
-                self.log.warning("%s does not fit before its deadline any more", run.name)
-        now = min(submitted, clock.now())
-        if max(ends) <= now:
-            return dict.fromkeys(regions)
-        whole = Flexibility(duration=max(ends) - now, earliest=now, deadline=max(ends))
+        """Ask once for each grid zone, as far ahead as any run may run."""
+        whole = span_of(queue, submitted, min(submitted, clock.now()))
         hook = CarbonHook(self.carbon_conn_id)
         known = {
             zone: hook.forecast(zone, whole, strict=True)

@@ -28,6 +28,9 @@ JITTER: Final = 0.2
 LONGEST_PAUSE_S: Final = 300.0
 """How long Azure is left alone at most when it does not answer [s]."""
 
+MOST_DOUBLINGS: Final = 10
+"""Of that pause: an outage may last for days."""
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AzureJobTrigger(BaseTrigger):
@@ -111,7 +114,7 @@ class AzureJobTrigger(BaseTrigger):
                 self.log.info("%s", exc)
             except ServiceUnavailableError as exc:
                 silent += 1
-                pause = min(self.poll_s * 2**silent, LONGEST_PAUSE_S)
+                pause = min(self.poll_s * 2 ** min(silent, MOST_DOUBLINGS), LONGEST_PAUSE_S)
                 self.log.warning("%s; it is asked again in %.0f s", exc, pause)
             else:
                 silent = 0

@@ -125,6 +125,24 @@ def test_a_container_job_whose_creator_died_before_starting_it_is_started(arm, a
     assert azure.control.starts(name_of(1)) == 1
 
 
+def test_who_comes_a_moment_later_with_another_body_gets_the_job_that_is_there(arm, azure):
+    (target,) = targets(learning("swedencentral"))
+    first = Work(command="sleep 1", environment={"URL": "one"})
+    arm.send(target.submit(azure.subscription, name_of(1), first))
+    azure.control.fault("GET */jobs/*", "status", status=404)  # looked before the first came
+
+    late = launch(arm, [target], name_of, Work(command="sleep 1", environment={"URL": "two"}))
+
+    assert late.found
+    assert ended(arm, late).state is State.SUCCEEDED
+    assert azure.control.starts(name_of(1)) == 1
+
+
+def test_a_job_that_azure_does_not_take_says_why(arm):
+    with pytest.raises(AzureRefusedError, match="command"):
+        launch(arm, targets(learning("swedencentral")), name_of, Work(command=""))
+
+
 def test_what_has_failed_is_launched_anew_and_what_has_succeeded_is_not(arm, azure):
     where = targets(learning("swedencentral"))
     failed = launch(arm, where, name_of, Work(command="exit 3"))

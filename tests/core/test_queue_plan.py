@@ -10,7 +10,7 @@ from strategies import T0, forecast_of, region_of
 from airflow_carbon.core.decision import Reason
 from airflow_carbon.core.intensity import Signal
 from airflow_carbon.core.policy import Policy
-from airflow_carbon.core.queue import QueuedRun
+from airflow_carbon.core.queue import QueuedRun, span_of
 from airflow_carbon.core.queue_plan import plan_queue
 
 HOUR = timedelta(hours=1)
@@ -46,6 +46,24 @@ def test_where_nothing_is_known_all_start_when_they_may_and_none_looks_like_a_ch
     assert reasons == [Reason.NO_DATA, Reason.NO_DATA, Reason.REAL_TIME]
     assert planned.fleet is None
     assert set(planned.left_out) == {NORTH, SOUTH}
+
+
+def test_a_forecast_has_to_cover_the_longest_run_and_is_asked_for_the_last_deadline():
+    queue = [run("short", duration="1h", max_delay="20h"), run("long", duration="5h")]
+    late = run("late", max_delay=None, deadline=T0 + HOUR)
+
+    span = span_of([*queue, late], T0, T0)
+
+    assert span.duration == 5 * HOUR
+    assert span.deadline == T0 + 21 * HOUR
+    assert span_of([late], T0, T0).deadline == T0 + 2 * HOUR
+
+
+def test_runs_are_planned_in_the_hours_that_are_known():
+    planned = starts([run("a", max_delay="20h")], {NORTH: forecast_of([300, 100, 100, 300])})
+
+    assert planned.starts[0].at == T0 + HOUR
+    assert planned.starts[0].because is Reason.CLEAN
 
 
 def test_a_region_of_another_signal_is_left_out():
