@@ -230,6 +230,20 @@ class Standalone:
         state: str = self.dag_run(dag_id, run_id)["state"]
         return state
 
+    def succeeds(self, dag_id: str, run_id: str, patience_s: float) -> None:
+        """Wait for a run to succeed; raises with the logs of its failed tasks if it does not."""
+        if self.finished(dag_id, run_id, patience_s) == "success":
+            return
+        said = [f"{dag_id} {run_id} failed"]
+        for task in self.task_instances(dag_id, run_id):
+            if task["state"] == "failed":
+                lines = self.log(dag_id, run_id, task["task_id"], task["try_number"])
+                said += [f"{task['task_id']}, try {task['try_number']}:", *lines]
+        # The scheduler's reason for a task that it failed by itself is in no task's log.
+        scheduler = self.log_file.read_text(errors="replace").splitlines()
+        said += [line for line in scheduler if "reported that the task instance" in line]
+        raise AirflowFailedError("\n".join(said))
+
     def until(self, holds: Callable[[], bool], patience_s: float, complaint: str) -> None:
         """Wait until something holds."""
         end = time.monotonic() + patience_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ def airflow(tmp_path_factory):
         (dags / name).symlink_to(project / name)
     env = {
         "CARBON_DEMO_HOUR_SECONDS": "1",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
         "AIRFLOW_CONN_CARBON_DEFAULT": json.dumps(
@@ -38,18 +40,26 @@ def airflow(tmp_path_factory):
         yield running
 
 
-@pytest.fixture
-def valley(airflow, tmp_path):
-    """Lay a grid whose cleanest ten seconds begin a while from now; return when."""
+class Valley(NamedTuple):
+    """When the cleanest ten seconds begin, and the file that says so."""
 
-    def lay(after_s: float, conn_id: str = "valley") -> datetime:
+    begins: datetime
+    file: Path
+
+
+@pytest.fixture(scope="session")
+def valley(airflow, tmp_path_factory):
+    """Lay a grid whose cleanest ten seconds begin a while from now."""
+
+    def lay(after_s: float, conn_id: str = "valley") -> Valley:
         # Rows of ten seconds; the valley is one of them.
         begins = clock.now().replace(microsecond=0)
         row = round(after_s / 10)
         values = np.full(360, 300.0)
         values[row] = 50.0
         index = pd.date_range(begins, periods=len(values), freq="10s", name="at")
-        file = tmp_path / f"{conn_id}.csv"
+        # A file of its own each time: Airflow keeps what it has read of an earlier one.
+        file = tmp_path_factory.mktemp("grid") / f"{conn_id}.csv"
         pd.DataFrame({"TRIAL": values, "FLAT": 200.0, "FR": values}, index=index).to_csv(file)
         airflow.connect(
             conn_id,
@@ -57,6 +67,6 @@ def valley(airflow, tmp_path):
             replay_file=str(file),
             replay_starts_at=begins.isoformat(),
         )
-        return begins + row * timedelta(seconds=10)
+        return Valley(begins + row * timedelta(seconds=10), file)
 
     return lay

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -45,15 +46,13 @@ def azure(running):
 
 
 def attended(airflow, run_id, dag_id="azure_training"):
-    """Wait until the task is deferred and its trigger looks; return the job's name."""
-
-    def seen():
-        (task, *_) = airflow.task_instances(dag_id, run_id)
-        return task["state"] == "deferred" and "in swedencentral: " in said(airflow, run_id, dag_id)
-
-    airflow.until(seen, 90, "nobody attends the job")
-    lines = said(airflow, run_id, dag_id).split()
-    return next(word for word in lines if word.startswith("carbon-"))
+    """Wait until the task's trigger has looked at the job; return the job's name."""
+    # The worker says "NAME is launched in REGION", the trigger "NAME in REGION: STATUS".
+    looked = re.compile(r"(carbon-\S+) in swedencentral: ")
+    airflow.until(
+        lambda: looked.search(said(airflow, run_id, dag_id)), 90, "nobody attends the job"
+    )
+    return looked.search(said(airflow, run_id, dag_id))[1]
 
 
 def said(airflow, run_id, dag_id="azure_training", try_number=1):
@@ -62,7 +61,7 @@ def said(airflow, run_id, dag_id="azure_training", try_number=1):
 
 def test_a_training_runs_while_the_task_costs_no_worker(airflow, azure, tmp_path):
     run_id = airflow.trigger("azure_training", command=f"sleep 3; echo trained > {tmp_path}/model")
-    assert airflow.finished("azure_training", run_id, 90) == "success"
+    airflow.succeeds("azure_training", run_id, 90)
 
     result = airflow.xcom("azure_training", run_id, "train")
     name = result["name"]
@@ -83,7 +82,7 @@ def test_a_killed_triggerer_neither_ends_the_job_nor_launches_another(airflow, a
         process.send_signal(signal.SIGKILL)
     airflow.start("triggerer")
 
-    assert airflow.finished("azure_training", run_id, 90) == "success"
+    airflow.succeeds("azure_training", run_id, 90)
     assert azure.control.starts(name) == 1
 
 
@@ -111,14 +110,14 @@ def test_a_training_that_fails_says_why_and_a_second_try_begins_anew(airflow, az
     airflow.until(
         lambda: airflow.dag_run("azure_training", run_id)["state"] != "failed", 20, "not cleared"
     )
-    assert airflow.finished("azure_training", run_id, 90) == "success"
+    airflow.succeeds("azure_training", run_id, 90)
     assert airflow.xcom("azure_training", run_id, "train")["attempt"] == 2
 
 
 def test_no_room_in_the_chosen_region_falls_to_the_next_and_says_so(airflow, azure):
     azure.control.no_capacity("swedencentral", "SkuNotAvailable")
     run_id = airflow.trigger("azure_training", command="true")
-    assert airflow.finished("azure_training", run_id, 90) == "success"
+    airflow.succeeds("azure_training", run_id, 90)
 
     result = airflow.xcom("azure_training", run_id, "train")
     assert result["region"] == "francecentral"
@@ -133,7 +132,7 @@ def test_a_spot_machine_that_is_lost_is_no_failure(airflow, azure, tmp_path):
     airflow.until((tmp_path / "checkpoint").exists, 30, "no checkpoint")
     azure.control.lose(name, "fail")
 
-    assert airflow.finished("azure_training", run_id, 90) == "success"
+    airflow.succeeds("azure_training", run_id, 90)
     assert airflow.xcom("azure_training", run_id, "train")["attempt"] == 2
 
 
@@ -145,8 +144,7 @@ def test_what_was_measured_in_azure_comes_home_and_is_priced(airflow, azure, tmp
 
     run_id = airflow.trigger("azure_measured", file=str(file))
 
-    state = airflow.finished("azure_measured", run_id, 90)
-    assert state == "success", airflow.log("azure_measured", run_id, "account")
+    airflow.succeeds("azure_measured", run_id, 90)
     account = airflow.xcom("azure_measured", run_id, "account")
     assert account["energy_kwh"] > 0
     assert account["region"] == "swedencentral"

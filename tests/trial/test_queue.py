@@ -19,10 +19,10 @@ def runs_of(airflow, dag_id):
 
 
 def test_a_queue_takes_turns_and_a_second_try_starts_nothing_twice(airflow, valley):
-    window = valley(after_s=60)
     airflow.until(lambda: airflow.has_dag("queued"), 60, "the DAG of the queue is not there")
+    window = valley(after_s=40).begins
     run_id = airflow.trigger("queue")
-    assert airflow.finished("queue", run_id, 60) == "success"
+    airflow.succeeds("queue", run_id, 60)
 
     starts = airflow.xcom("queue", run_id, "plan")["starts"]
     plans = sorted((one["conf"]["carbon_plan"] for one in starts), key=lambda plan: plan["start"])
@@ -42,14 +42,14 @@ def test_a_queue_takes_turns_and_a_second_try_starts_nothing_twice(airflow, vall
         40,
         "the plan is not made again",
     )
-    assert airflow.finished("queue", run_id, 60) == "success"
+    airflow.succeeds("queue", run_id, 60)
     assert runs_of(airflow, "queued") == 3
     log = "\n".join(airflow.log("queue", run_id, "plan", try_number=2))
     assert "is there already, for" in log
 
     for start in starts:
         queued = start["trigger_run_id"]
-        assert airflow.finished("queued", queued, 120) == "success"
+        airflow.succeeds("queued", queued, 120)
         assert airflow.xcom("queued", queued, "train") == start["conf"]["carbon_plan"]
         assert airflow.xcom("queued", queued, "wait")["reason"] == "opted_out"
         begun = at(airflow.dag_run("queued", queued)["start_date"])
@@ -57,8 +57,8 @@ def test_a_queue_takes_turns_and_a_second_try_starts_nothing_twice(airflow, vall
 
 
 def test_a_dag_that_is_not_there_is_named_and_costs_the_others_nothing(airflow, valley):
-    valley(after_s=30)
     airflow.until(lambda: airflow.has_dag("queued"), 60, "the DAG of the queue is not there")
+    valley(after_s=30)
     run_id = airflow.trigger("queue_of_what_is_not_there")
     assert airflow.finished("queue_of_what_is_not_there", run_id, 60) == "failed"
 

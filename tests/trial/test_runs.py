@@ -46,19 +46,24 @@ def test_a_mistake_is_said_before_anything_waits(airflow, valley, tmp_path):
         assert says in "\n".join(airflow.log("mistakes", run_id, "wait"))
 
 
-def test_the_main_job_runs_from_region_to_ledger(airflow):
+@pytest.fixture(scope="module")
+def demo(airflow):
+    """Run the main job to its end and return the run's id."""
     run_id = airflow.trigger("carbon_demo", train_seconds=2)
-    assert airflow.finished("carbon_demo", run_id, 120) == "success"
+    airflow.succeeds("carbon_demo", run_id, 120)
+    return run_id
 
+
+def test_the_main_job_runs_from_region_to_ledger(airflow, demo):
     chosen, plan, account = (
-        airflow.xcom("carbon_demo", run_id, task) for task in ("choose_region", "wait", "account")
+        airflow.xcom("carbon_demo", demo, task) for task in ("choose_region", "wait", "account")
     )
     with Ledger.open(f"sqlite:///{airflow.home / 'carbon.db'}") as ledger:
         (entry,) = ledger.recent(dag_id="carbon_demo")
         intervals = ledger.intervals(entry.key)
 
     assert entry.key.task_id == "train"
-    assert entry.key.run_id == run_id
+    assert entry.key.run_id == demo
     assert chosen["region"] == plan["region"] == entry.region == account["region"]
     assert entry.return_code == 0
     assert entry.energy_j > 0
@@ -71,10 +76,8 @@ def test_the_main_job_runs_from_region_to_ledger(airflow):
     assert sum(one.emissions_g or 0 for one in intervals) == pytest.approx(entry.emissions_g)
 
 
+@pytest.mark.usefixtures("demo")
 def test_the_past_runs_of_this_airflow_can_be_replayed(airflow):
-    run_id = airflow.trigger("carbon_demo", train_seconds=1)
-    assert airflow.finished("carbon_demo", run_id, 120) == "success"
-
     asked = ["--from-airflow", airflow.url, "--dag", "carbon_demo", "--max-delay", "1s", "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "airflow_carbon.cli", "backtest", "--zone", "westeurope", *asked],

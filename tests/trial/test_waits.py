@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_carbon import clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.trial
 
@@ -23,8 +28,36 @@ def by_task(instances):
     return {(one["task_id"], one["map_index"]): one for one in instances}
 
 
+@dataclass(frozen=True)
+class Waits:
+    """Runs that wait side by side, and the window that most of them wait for."""
+
+    window: datetime
+    breaking: Path
+    every_way: str
+    short: str
+    policies: str
+    urgent: str
+    ladder: str
+
+
+@pytest.fixture(scope="module")
+def waits(airflow, valley):
+    """Start all the waits that only wait: together they take as long as the longest."""
+    breaking = valley(after_s=300, conn_id="breaking").file
+    return Waits(
+        valley(after_s=60).begins,
+        breaking,
+        ladder=airflow.trigger("ladder"),
+        every_way=airflow.trigger("every_way"),
+        short=airflow.trigger("every_way", delay="15s"),
+        urgent=airflow.trigger("policies", carbon_aware=False),
+        policies=airflow.trigger("policies"),
+    )
+
+
 def test_a_killed_triggerer_costs_no_wait_its_window(airflow, valley):
-    window = valley(after_s=60)
+    window = valley(after_s=40).begins
     run_id = airflow.trigger("fifty_waits")
 
     def states():
@@ -35,7 +68,7 @@ def test_a_killed_triggerer_costs_no_wait_its_window(airflow, valley):
         process.send_signal(signal.SIGKILL)
     time.sleep(1)
     airflow.start("triggerer")
-    assert airflow.finished("fifty_waits", run_id, 180) == "success"
+    airflow.succeeds("fifty_waits", run_id, 180)
 
     submitted = at(airflow.dag_run("fifty_waits", run_id)["run_after"])
     instances = airflow.task_instances("fifty_waits", run_id)
@@ -50,18 +83,35 @@ def test_a_killed_triggerer_costs_no_wait_its_window(airflow, valley):
         assert plan["mean_g_per_kwh"] < 300
 
 
-def test_every_way_to_wait_ends_in_the_same_window(airflow, valley):
-    window = valley(after_s=30)
-    run_id = airflow.trigger("every_way")
-    assert airflow.finished("every_way", run_id, 120) == "success"
+def test_a_source_that_breaks_while_a_wait_stands_costs_neither_task_nor_deadline(airflow, waits):
+    airflow.until(
+        lambda: (
+            any("waits to" in x for x in airflow.log("ladder", waits.ladder, "wait"))
+            or airflow.dag_run("ladder", waits.ladder)["state"] in {"success", "failed"}
+        ),
+        30,
+        "the wait does not stand",
+    )
+    waits.breaking.write_text("at,FR\nnonsense")
+
+    airflow.succeeds("ladder", waits.ladder, 90)
+    plan = airflow.xcom("ladder", waits.ladder, "wait")
+    submitted = at(airflow.dag_run("ladder", waits.ladder)["run_after"])
+    assert at(plan["start"]) <= submitted + 28 * SECOND
+    assert plan["quality"] in {"stale", "climatology", "issued"}
+
+
+def test_every_way_to_wait_ends_in_the_same_window(airflow, waits):
+    window, run_id = waits.window, waits.every_way
+    airflow.succeeds("every_way", run_id, 150)
 
     submitted = at(airflow.dag_run("every_way", run_id)["run_after"])
     plain = airflow.xcom("every_way", run_id, "plain")
     from_worker = airflow.xcom("every_way", run_id, "from_worker")
     mapped = airflow.xcom("every_way", run_id, "mapped", map_index=0)
     for plan in (plain, from_worker, mapped):
-        assert window <= at(plan["start"]) <= submitted + 40 * SECOND
-        assert at(plan["deadline"]) == submitted + 50 * SECOND
+        assert window <= at(plan["start"]) <= submitted + 80 * SECOND
+        assert at(plan["deadline"]) == submitted + 90 * SECOND
         assert plan["source"] == "replay:valley.csv"
         assert plan["quality"] == "issued"
         assert plan["at_once_g_per_kwh"] == pytest.approx(300)
@@ -85,10 +135,9 @@ def test_every_way_to_wait_ends_in_the_same_window(airflow, valley):
     assert "starts now, its cleanest window begins" in log
 
 
-def test_a_cleared_wait_keeps_its_deadline_and_starts_at_once_when_it_is_over(airflow, valley):
-    valley(after_s=10)
-    run_id = airflow.trigger("every_way", delay="15s")
-    airflow.finished("every_way", run_id, 90)
+def test_a_cleared_wait_keeps_its_deadline_and_starts_at_once_when_it_is_over(airflow, waits):
+    run_id = waits.short
+    airflow.succeeds("every_way", run_id, 150)
     first = airflow.xcom("every_way", run_id, "plain")
     airflow.until(lambda: clock.now() > at(first["deadline"]), 30, "the deadline does not pass")
 
@@ -99,7 +148,7 @@ def test_a_cleared_wait_keeps_its_deadline_and_starts_at_once_when_it_is_over(ai
         20,
         "the run was not cleared",
     )
-    assert airflow.finished("every_way", run_id, 60) == "success"
+    airflow.succeeds("every_way", run_id, 60)
 
     second = airflow.xcom("every_way", run_id, "plain")
     assert second["deadline"] == first["deadline"]
@@ -108,42 +157,18 @@ def test_a_cleared_wait_keeps_its_deadline_and_starts_at_once_when_it_is_over(ai
     assert at(second["start"]) > at(first["start"])
 
 
-def test_every_start_has_its_reason(airflow, valley):
-    window = valley(after_s=40)
-    waits = airflow.trigger("policies")
-    urgent = airflow.trigger("policies", carbon_aware=False)
-    assert airflow.finished("policies", urgent, 60) == "success"
-    assert airflow.finished("policies", waits, 120) == "success"
+def test_every_start_has_its_reason(airflow, waits):
+    window = waits.window
+    airflow.succeeds("policies", waits.urgent, 120)
+    airflow.succeeds("policies", waits.policies, 150)
 
     def reasons(run_id):
         tasks = ("patient", "dry", "dry_worker", "real_time")
         return [airflow.xcom("policies", run_id, task)["reason"] for task in tasks]
 
-    assert reasons(waits) == ["clean", "dry_run", "dry_run", "real_time"]
-    assert set(reasons(urgent)) == {"opted_out"}
-    patient, dry = (airflow.xcom("policies", waits, task) for task in ("patient", "dry"))
+    assert reasons(waits.policies) == ["clean", "dry_run", "dry_run", "real_time"]
+    assert set(reasons(waits.urgent)) == {"opted_out"}
+    patient, dry = (airflow.xcom("policies", waits.policies, task) for task in ("patient", "dry"))
     assert at(dry["start"]) < window <= at(patient["start"])
     assert at(dry["would_wait_for"]["start"]) == window
     assert dry["mean_g_per_kwh"] == pytest.approx(300)
-
-
-def test_a_source_that_breaks_while_a_wait_stands_costs_neither_task_nor_deadline(
-    airflow, valley, tmp_path
-):
-    valley(after_s=300, conn_id="breaking")
-    run_id = airflow.trigger("ladder")
-    airflow.until(
-        lambda: (
-            any("waits to" in x for x in airflow.log("ladder", run_id, "wait"))
-            or airflow.dag_run("ladder", run_id)["state"] in {"success", "failed"}
-        ),
-        30,
-        "the wait does not stand",
-    )
-    (tmp_path / "breaking.csv").write_text("at,FR\nnonsense")
-
-    assert airflow.finished("ladder", run_id, 90) == "success"
-    plan = airflow.xcom("ladder", run_id, "wait")
-    submitted = at(airflow.dag_run("ladder", run_id)["run_after"])
-    assert at(plan["start"]) <= submitted + 28 * SECOND
-    assert plan["quality"] in {"stale", "climatology", "issued"}

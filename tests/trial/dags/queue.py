@@ -26,7 +26,7 @@ with DAG("queue", schedule=None):
     PlanQueueOperator(
         task_id="plan",
         runs=[
-            {"dag_id": "queued", "name": f"model{i}", "duration": "10s", "max_delay": "80s"}
+            {"dag_id": "queued", "name": f"model{i}", "duration": "10s", "max_delay": "60s"}
             for i in range(3)
         ],
         regions="francecentral",
@@ -38,7 +38,7 @@ with DAG("queue_of_what_is_not_there", schedule=None):
     PlanQueueOperator(
         task_id="plan",
         runs=[
-            {"dag_id": name, "name": f"of_{name}", "duration": "10s", "max_delay": "80s"}
+            {"dag_id": name, "name": f"of_{name}", "duration": "10s", "max_delay": "60s"}
             for name in ("nowhere", "queued")
         ],
         regions="francecentral",

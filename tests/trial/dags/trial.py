@@ -18,7 +18,7 @@ with DAG("fifty_waits", schedule=None):
             carbon_conn_id="valley",
         )
 
-with DAG("every_way", schedule=None, params={"duration": "10s", "delay": "40s", "zone": "TRIAL"}):
+with DAG("every_way", schedule=None, params={"duration": "10s", "delay": "80s", "zone": "TRIAL"}):
 
     @task
     def zones() -> list[str]:
@@ -37,7 +37,7 @@ with DAG("every_way", schedule=None, params={"duration": "10s", "delay": "40s", 
         **job,
     )
     CarbonAwareSensor.partial(
-        task_id="mapped", carbon_conn_id="valley", duration="10s", max_delay=timedelta(seconds=40)
+        task_id="mapped", carbon_conn_id="valley", duration="10s", max_delay=timedelta(seconds=80)
     ).expand(zone=zones())
     choose = ChooseRegionOperator(
         task_id="choose", regions=["francecentral", "polandcentral"], **job
