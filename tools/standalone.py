@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -20,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import psutil
+from processes import belongs_to, stop_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-PIDS = "airflow.pids"
 TERMINAL = {"success", "failed"}
 HEALTHY_COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 
@@ -81,8 +80,7 @@ class Standalone:
                 start_new_session=True,
             )
         self._started.append(process)
-        with (self.home / PIDS).open("a") as pids:
-            print(process.pid, file=pids)
+        belongs_to(self.home, process.pid)
         return process
 
     def run(self, *command: str) -> str:
@@ -265,29 +263,6 @@ class Standalone:
         except (httpx.TransportError, ValueError):
             return False
         return all(health.get(part, {}).get("status") == "healthy" for part in HEALTHY_COMPONENTS)
-
-
-def stop_in(home: Path) -> bool:
-    """End what was started in a folder, politely and then not; tell whether anything ran."""
-    file = home / PIDS
-    if not file.exists():
-        return False
-    family: list[psutil.Process] = []
-    for pid in map(int, file.read_text().split()):
-        with suppress(psutil.NoSuchProcess):
-            parent = psutil.Process(pid)
-            if "airflow" in " ".join(parent.cmdline()):  # a pid may be somebody else's by now
-                family += [*parent.children(recursive=True), parent]
-    ran = bool(family)
-    for sign, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
-        for one in family:
-            with suppress(psutil.NoSuchProcess):
-                one.send_signal(sign)
-        _, family = psutil.wait_procs(family, timeout=patience)
-        if not family:
-            break
-    file.unlink(missing_ok=True)
-    return ran
 
 
 def _free_ports(count: int) -> list[int]:

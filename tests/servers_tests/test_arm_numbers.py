@@ -29,6 +29,15 @@ def test_a_blob_goes_and_comes_by_its_url(cloud, web):
     assert web.head(url).headers["content-length"] == "10"
 
 
+def test_the_url_of_a_container_is_good_for_its_blobs_alone(cloud, web):
+    of_all = cloud.control.sas("logs", "")
+    path, query = of_all.split("?")
+    assert web.put(f"{path}/a/b?{query}", content=b"1", headers=BLOCK).status_code == 201
+    assert web.get(cloud.control.sas("logs", "a/b")).content == b"1"
+    for wrong in (f"{path}2/a?{query}", f"{path}/a/b?{query}".replace("sr=c", "sr=b")):
+        assert web.get(wrong).headers["x-ms-error-code"] == "AuthenticationFailed"
+
+
 def test_a_blob_that_has_changed_is_not_overwritten(cloud, web):
     url = cloud.control.sas("logs", "a")
     old = web.put(url, content=b"1", headers=BLOCK).headers["etag"]

@@ -4,10 +4,11 @@ It stands for Entra, Resource Manager, Azure Machine Learning, Container Apps jo
 machines' cloud-init, Blob storage, Monitor metrics, Carbon Optimization and the Retail Prices
 API. What is submitted really runs, as processes of this machine.
 
-Each of its regions (``regions.py``) has a resource group ``rg-{region}`` with a workspace
-``ml-{region}``. By itself, for a demonstration, with ``tests`` on the path::
+Each of Azure's regions has a resource group ``rg-{region}`` with a workspace ``ml-{region}``;
+those of ``regions.py`` have GPU sizes, quotas and prices. By itself, for a demonstration, with
+``tests`` on the path::
 
-    python -m servers.arm --port 8443 --plain-port 8080 --ca ca.pem --name azure
+    python -m servers.arm --ca ca.pem --connections connections.json
 """
 
 from __future__ import annotations

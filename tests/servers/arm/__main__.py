@@ -10,6 +10,7 @@ import asyncio
 import json
 import shutil
 import signal
+import site
 import socket
 import sys
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import trustme
 import uvicorn
 from servers.arm import app, login
+from servers.arm.connections import connections
 from servers.arm.world import SUBSCRIPTION, World
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--plain-port", type=int, default=0, help="of http")
     parser.add_argument("--name", action="append", default=[], help="a further name to answer to")
     parser.add_argument("--ca", type=Path, help="where to write the certificate to trust")
+    parser.add_argument("--connections", type=Path, help="where to write Airflow's connections")
     parser.add_argument("--leash", action="store_true", help="end with standard input")
     asyncio.run(_serve(parser.parse_args(argv)))
 
@@ -61,7 +64,13 @@ async def _serve(args: argparse.Namespace) -> None:
     ]
     while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn has no event
         await asyncio.sleep(0.005)
-    print(json.dumps(_ready(ca, secure, plain)), flush=True)  # noqa: T201 - said to who started us
+    ready = _ready(ca, secure, plain, args.name)
+    if args.connections:
+        # What is submitted finds this package where the stand-in does.
+        world.settings.job_env["PYTHONUSERBASE"] = site.getuserbase()
+        urls = {key: ready[key] for key in ("url", "plain_url", "ca")}
+        _write(args.connections, connections(world, **urls))
+    print(json.dumps(ready), flush=True)  # noqa: T201 - said to who started us
     async with app.closing(layer):
         await asyncio.gather(*running)
     shutil.rmtree(world.folder, ignore_errors=True)
@@ -94,10 +103,13 @@ def _socket(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _ready(ca: Path, secure: socket.socket, plain: socket.socket) -> dict[str, Any]:
+def _ready(
+    ca: Path, secure: socket.socket, plain: socket.socket, names: Sequence[str]
+) -> dict[str, Any]:
+    https, http = (names[0], names[0]) if names else ("localhost", "127.0.0.1")
     return {
-        "url": f"https://localhost:{secure.getsockname()[1]}",
-        "plain_url": f"http://127.0.0.1:{plain.getsockname()[1]}",
+        "url": f"https://{https}:{secure.getsockname()[1]}",
+        "plain_url": f"http://{http}:{plain.getsockname()[1]}",
         "ca": str(ca),
         "subscription": SUBSCRIPTION,
         "tenant": login.TENANT,
@@ -105,6 +117,13 @@ def _ready(ca: Path, secure: socket.socket, plain: socket.socket) -> dict[str, A
         "secret": login.SECRET,
         "identity_header": login.IDENTITY_HEADER,
     }
+
+
+def _write(file: Path, text: str) -> None:
+    part = file.with_name(f"{file.name}.part")
+    part.touch(mode=0o600)
+    part.write_text(text)
+    part.replace(file)
 
 
 def _obey_signals(servers: Sequence[Server], *, leash: bool) -> None:

@@ -61,15 +61,21 @@ class Blobs:
         self.kept[container, name] = Blob(file=file)
 
     def sas(self, base: str, container: str, name: str, may: str, life: timedelta) -> str:
-        """Return a URL with a service SAS for one blob; ``may`` is of r, c and w."""
+        """Return a URL with a service SAS for one blob, or without a name for all of a container.
+
+        ``may`` is of r, c and w.
+        """
         until = f"{now() + life:%Y-%m-%dT%H:%M:%SZ}"
-        query = {"sv": VERSION, "se": until, "sr": "b", "sp": may, "spr": "https,http"}
+        which = "b" if name else "c"
+        query = {"sv": VERSION, "se": until, "sr": which, "sp": may, "spr": "https,http"}
         query["sig"] = self.sign(container, name, until, may)
-        return f"{base.rstrip('/')}/storage/{container}/{quote(name)}?{urlencode(query)}"
+        path = f"{container}/{quote(name)}" if name else container
+        return f"{base.rstrip('/')}/storage/{path}?{urlencode(query)}"
 
     def sign(self, container: str, name: str, until: str, may: str) -> str:
         """Return the signature over what the URL grants."""
-        text = "\n".join((may, until, f"/blob/storage/{container}/{name}", VERSION))
+        resource = f"/blob/storage/{container}/{name}" if name else f"/blob/storage/{container}"
+        text = f"{may}\n{until}\n{resource}\n{VERSION}"
         digest = hmac.new(self.key, text.encode(), hashlib.sha256).digest()
         return base64.b64encode(digest).decode()
 
@@ -146,7 +152,8 @@ def _allowed(request: Request, world: World, need: str) -> tuple[str, str]:
     if "sig" not in query:
         raise StorageError(404, "ResourceNotFound", "The specified resource does not exist.")
     until, may = query.get("se", ""), query.get("sp", "")
-    good = world.blobs.sign(container, name, until, may)
+    granted = "" if query.get("sr") == "c" else name
+    good = world.blobs.sign(container, granted, until, may)
     if not hmac.compare_digest(good, query["sig"]):
         raise StorageError(403, "AuthenticationFailed", "Signature did not match.")
     if datetime.fromisoformat(until) <= now():

@@ -41,7 +41,7 @@ async def locations(call: Call) -> Any:
                 "latitude": r.latitude,
                 "longitude": r.longitude,
                 "physicalLocation": r.place,
-                "pairedRegion": [{"id": f"{start}/{r.pair}", "name": r.pair}],
+                "pairedRegion": [{"id": f"{start}/{p}", "name": p} for p in (r.pair,) if p],
             },
             "availabilityZoneMappings": [
                 {"logicalZone": logical, "physicalZone": f"{name}-az{physical}"}

@@ -140,7 +140,7 @@ class Control:
     def sas(
         self, container: str, name: str, may: str = "rcw", life_s: float = 3600, base: str = ""
     ) -> str:
-        """Return a SAS URL for one blob, at the https address unless told otherwise."""
+        """Return a SAS URL for one blob, or for a container; at https unless told otherwise."""
         found: str = self.order(
             "sas", base=base or self.url, container=container, name=name, may=may, life_s=life_s
         )

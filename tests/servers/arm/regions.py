@@ -50,6 +50,18 @@ REGIONS = {
         "West Europe", "Europe", "Europe", "52.3667", "4.9", "Netherlands", "northeurope",
         {A100: 4.775, H100: 9.08, T4: 0.658},
     ),
+    "northeurope": Region(
+        "North Europe", "Europe", "Europe", "53.3478", "-6.2597", "Ireland", "westeurope",
+        {A100: 4.408, H100: 8.376, T4: 0.587},
+    ),
+    "germanywestcentral": Region(
+        "Germany West Central", "Germany", "Europe", "50.110924", "8.682127", "Frankfurt",
+        "germanynorth", {A100: 4.775, H100: 9.074, T4: 0.658},
+    ),
+    "spaincentral": Region(
+        "Spain Central", "Spain", "Europe", "40.4259", "3.4209", "Madrid", "",
+        {A100: 4.775, H100: 9.074},
+    ),
     "uksouth": Region(
         "UK South", "United Kingdom", "UK", "50.941", "-0.799", "London", "ukwest",
         {A100: 4.591, H100: 8.725, T4: 0.615},

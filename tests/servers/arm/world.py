@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from servers.arm.blobs import Blobs
 from servers.arm.faults import Faults
 from servers.arm.login import Tokens
-from servers.arm.regions import REGIONS
+
+from airflow_carbon.azure.regions import select
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,7 +76,7 @@ class World:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        for region in REGIONS:
+        for region in (one.name for one in select("all")):
             self.add_group(SUBSCRIPTION, f"rg-{region}", region)
             self.add_workspace(SUBSCRIPTION, f"rg-{region}", f"ml-{region}", region)
 
