@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import DAG
 
 from airflow_carbon import AzureTrainingOperator, EmissionsOperator
@@ -20,7 +22,11 @@ def target(region):
 
 TARGETS = {region: target(region) for region in ("swedencentral", "francecentral")}
 
-with DAG("azure_training", schedule=None, params={"command": "sleep 3", "retries": 0}):
+# Airflow may take a task for dead that goes on a moment after it was deferred, if the scheduler has
+# not heard of its deferral yet. A second try finds the job.
+ARGS = {"retries": 1, "retry_delay": timedelta(seconds=1)}
+
+with DAG("azure_training", schedule=None, params={"command": "sleep 3"}, default_args=ARGS):
     AzureTrainingOperator(
         task_id="train",
         command="{{ params.command }}",
@@ -31,7 +37,7 @@ with DAG("azure_training", schedule=None, params={"command": "sleep 3", "retries
         azure_conn_id="azure_stand_in",
     )
 
-with DAG("azure_measured", schedule=None, params={"file": ""}):
+with DAG("azure_measured", schedule=None, params={"file": ""}, default_args=ARGS):
     train = AzureTrainingOperator(
         task_id="train",
         command="sleep 2",
