@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from airflow_carbon.core.auto import parse_energy
 from airflow_carbon.core.errors import InvalidOptionError
-from airflow_carbon.core.flexibility import parse_number
+from airflow_carbon.core.flexibility import parse_duration, parse_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
 GRAMS_PER_TONNE: Final = 1e6
 
@@ -27,16 +29,20 @@ class Machine:
     """A size to choose from.
 
     ``power_kw``: its mean power while the job runs, before the data centre's overhead.
-    ``speed``: the job takes its duration divided by this. ``price_per_h``: by region's name, or
-    one for all; None is not known. ``barred``: why it can't be had, by region's name.
+    ``speed``: the job takes its duration divided by this. ``duration`` and ``energy_kwh``: how
+    long the job takes on it, and what it draws, instead of speed and power. ``price_per_h``: by
+    region's name, or one for all; None is not known. ``barred``: why it can't be had, by region's
+    name.
 
     Raises:
-        InvalidOptionError: a number that can't be.
+        InputError: a number or a length that can't be.
     """
 
     name: str = ""
     power_kw: float = 1.0
     speed: float = 1.0
+    duration: timedelta | None = None
+    energy_kwh: float | None = None
     price_per_h: Mapping[str, float] | float | None = None
     barred: Mapping[str, str] = field(default_factory=dict)
 
@@ -46,6 +52,10 @@ class Machine:
             if number == 0:
                 raise InvalidOptionError(name, number, _POSITIVE)
             object.__setattr__(self, name, number)
+        if self.duration is not None:
+            object.__setattr__(self, "duration", parse_duration("duration", self.duration))
+        if self.energy_kwh is not None:
+            object.__setattr__(self, "energy_kwh", parse_energy("energy_kwh", self.energy_kwh))
         price = self.price_per_h
         if price is not None and hasattr(price, "items"):
             read = {str(k): parse_number("price_per_h", v) for k, v in price.items()}

@@ -42,9 +42,11 @@ def rank(
     regions: Mapping[Region, Forecast | None],
     flex: Flexibility,
     objective: Objective = EMISSIONS_ALONE,
+    own: Mapping[str, Flexibility] | None = None,
 ) -> tuple[list[Placement], dict[Region, str]]:
     """Return placements, the best by the objective first, and why other regions are left out.
 
+    ``own`` is the flexibility of machines, by name, that have one of their own.
     A tie goes to the earlier start, then to the names. Average and marginal, lifecycle and
     direct don't compare: where a source of another kind had to stand in for some regions, the
     kind that most regions have is ranked (the first named, on a tie), and the others are left out.
@@ -52,7 +54,7 @@ def rank(
     kept, left_out = comparable(regions)
     placements: list[Placement] = []
     for region, forecast in kept.items():
-        found, why = _in_region(region, forecast, flex, objective)
+        found, why = _in_region(region, forecast, flex, objective, own or {})
         placements += found
         if not found:
             left_out[region] = why
@@ -105,7 +107,11 @@ def pareto(placements: Sequence[Placement]) -> list[Placement]:
 
 
 def _in_region(
-    region: Region, forecast: Forecast, flex: Flexibility, objective: Objective
+    region: Region,
+    forecast: Forecast,
+    flex: Flexibility,
+    objective: Objective,
+    own: Mapping[str, Flexibility],
 ) -> tuple[list[Placement], str]:
     """Return a placement a machine, and what speaks against those that have none."""
     found, why = list[Placement](), dict[str, None]()
@@ -114,7 +120,7 @@ def _in_region(
             why[machine.barred[region.name]] = None
             continue
         try:
-            sized = _sized(flex, machine)
+            sized = own.get(machine.name) or _sized(flex, machine)
             window = best_window(forecast.series, sized)
         except (ForecastCoverageError, NoFeasibleWindowError) as exc:
             why[str(exc)] = None
@@ -139,9 +145,11 @@ def _in_region(
 
 
 def _sized(flex: Flexibility, machine: Machine) -> Flexibility:
-    """Return the flexibility of the job on a machine of another speed."""
-    phases = tuple(replace(p, duration=p.duration / machine.speed) for p in flex.phases)
-    length = sum((p.duration for p in phases), timedelta(0)) or flex.duration / machine.speed
+    """Return the flexibility of the job on a machine of another speed, or of its own duration."""
+    whole = machine.duration or flex.duration / machine.speed
+    speed = flex.duration / whole if machine.duration else machine.speed
+    phases = tuple(replace(p, duration=p.duration / speed) for p in flex.phases)
+    length = sum((p.duration for p in phases), timedelta(0)) or whole
     return replace(flex, duration=length, phases=phases)
 
 
@@ -149,7 +157,7 @@ def _terms(
     region: Region, machine: Machine, flex: Flexibility, window: Window, objective: Objective
 ) -> Terms:
     hours = flex.duration / HOUR
-    energy = machine.power_kw * hours
+    energy = machine.power_kw * hours if machine.energy_kwh is None else machine.energy_kwh
     moves = objective.data_gb if region.name != objective.data_region else 0.0
     price = machine.price_in(region.name)
     return Terms(

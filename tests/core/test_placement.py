@@ -61,6 +61,37 @@ def test_a_tie_goes_to_the_earlier_start_and_then_to_the_name():
     assert [p.region.name for p in placements] == ["b", "c", "a"]
 
 
+def test_a_machine_with_its_own_duration_and_energy_has_no_use_for_speed_and_power():
+    machine = Machine(name="m", power_kw=9, speed=9, duration="2h", energy_kwh=3)
+
+    (place,), _ = rank(
+        {region_of("a", pue=1.0): forecast_of([100, 50, 60, 70])},
+        FLEX,
+        Objective(machines=(machine,)),
+    )
+
+    assert place.window.start == T0 + timedelta(hours=1)
+    assert place.window.end - place.window.start == timedelta(hours=2)
+    assert (place.terms.energy_kwh, place.terms.run_g) == (3, pytest.approx(3 * 55))
+
+
+def test_a_machine_may_have_a_flexibility_of_its_own():
+    later = replace(FLEX, earliest=T0 + timedelta(hours=2))
+    machines = (Machine(name="a"), Machine(name="b"))
+
+    placements, _ = rank(
+        {region_of("x"): forecast_of([10, 20, 30, 40])},
+        FLEX,
+        Objective(machines=machines),
+        {"b": later},
+    )
+
+    assert [place.window.start - T0 for place in placements] == [
+        timedelta(0),
+        timedelta(hours=2),
+    ]
+
+
 def test_average_and_marginal_never_meet_in_one_comparison():
     average = forecast_of([100] * 4)
     series = series_of([100] * 4)
