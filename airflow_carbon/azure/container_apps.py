@@ -46,6 +46,11 @@ class ContainerApps:
     cpu: float = 4.0
     memory: str = "8Gi"
 
+    @property
+    def size(self) -> str | None:
+        """The workload profile: it names the machine."""
+        return self.workload_profile
+
     def _group(self, subscription: str) -> str:
         return (
             f"/subscriptions/{subscription}/resourceGroups/{self.resource_group}"

@@ -80,6 +80,10 @@ class Target(Protocol):
     def region(self) -> str:
         """The region's name."""
 
+    @property
+    def size(self) -> str | None:
+        """The machine's size, where the profile names one."""
+
     def resource(self, subscription: str, name: str) -> str:
         """Return a job's id."""
 

@@ -46,6 +46,11 @@ class MachineLearning:
     tier: str | None = None
     experiment: str = "airflow-carbon"
 
+    @property
+    def size(self) -> str | None:
+        """The machine's size; a cluster's is not known here."""
+        return None if self.compute else self.instance_type
+
     def _workspace(self, subscription: str) -> str:
         return (
             f"/subscriptions/{subscription}/resourceGroups/{self.resource_group}/providers/"

@@ -43,6 +43,11 @@ class Template:
     template: Mapping[str, Any] = field(repr=False)
     parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def size(self) -> None:
+        """Nothing: what machine a template makes, it alone knows."""
+        return None
+
     def resource(self, subscription: str, name: str) -> str:
         """Return a deployment's id."""
         return (

@@ -36,6 +36,7 @@ class Entry:
     return_code: int | None = None
     region: str | None = None
     zone: str
+    machine_size: str | None = None
     device_names: str
     energy_j: float
     energy_gpu_j: float | None = None

@@ -121,6 +121,7 @@ carbon_run: Final = Table(
     Column("return_code", Integer),
     Column("region", String(ID)),
     Column("zone", String(ID), nullable=False),
+    Column("machine_size", String(ID)),
     Column("device_names", Text, nullable=False),
     Column("energy_j", Number, nullable=False),
     Column("energy_gpu_j", Number),

@@ -47,7 +47,7 @@ class AzureTrainingOperator(BaseOperator):
 
     The XCom is a dictionary, and key by key (``train.output["region"]``): name, region, attempt,
     resource (the job's id), state, said (Azure's word), started_at, ended_at, link, outputs,
-    skipped (region: why).
+    skipped (region: why), size (the machine's, where the target names it).
 
     :param command: what to run there, by ``/bin/sh``.
     :param targets: where it may run: by region, a mapping with ``kind`` (``machine_learning``,
@@ -141,7 +141,7 @@ class AzureTrainingOperator(BaseOperator):
         self.portal_page = view["link"] or self._page(view["resource"])
         self._fetch()
         if view["state"] == "succeeded":
-            return _result(event)
+            return _result(event) | {"size": self._size(event["region"])}
         state, code, message = self._why(view)
         if state == "preempted" and event["attempt"] <= self.most_preemptions:
             self.log.warning("%s lost its machine: it is launched again", event["name"])
@@ -210,6 +210,11 @@ class AzureTrainingOperator(BaseOperator):
             raise InvalidOptionError("region", self.region, remedy)
         names = dict.fromkeys([*(name for name in order if name in targets), *targets])
         return [targets[name] for name in names if name not in skipped]
+
+    def _size(self, region: str) -> str | None:
+        from airflow_carbon.azure.target import read_targets
+
+        return read_targets(self.targets)[region].size
 
     def _work(self, context: Context) -> Work:
         from airflow_carbon.azure.job import Work

@@ -75,6 +75,7 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
     baseline: Site,
     plan: Mapping[str, Any],
     submitted: datetime,
+    size: str | None = None,
 ) -> Entry:
     """Return the ledger's row."""
     from airflow_carbon.ledger.entry import Entry
@@ -91,6 +92,7 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
         return_code=measured.return_code,
         region=site.name,
         zone=str(site.zone),
+        machine_size=size,
         device_names=", ".join(dict.fromkeys(profile.devices)),
         energy_j=profile.total,
         energy_gpu_j=profile.joules_of(lambda device: device != CPU),

@@ -49,6 +49,8 @@ class EmissionsOperator(BaseOperator):
         was promised; or
     :param region: the Azure region that the job ran in, or
     :param zone: its grid zone.
+    :param size: the machine's size, ``choose.output["machine"]`` or ``train.output["size"]`` say:
+        by it later choices tell this run's duration and energy from those on other sizes.
     :param default_region: the Azure region of the baseline; without it the connection's,
         without that the region that the job ran in.
     :param carbon_conn_id: a connection of type ``carbon``.
@@ -66,6 +68,7 @@ class EmissionsOperator(BaseOperator):
         "plan",
         "region",
         "zone",
+        "size",
         "default_region",
         "carbon_conn_id",
         "ledger_conn_id",
@@ -80,6 +83,7 @@ class EmissionsOperator(BaseOperator):
         plan: Mapping[str, Any] | None = None,
         region: str | None = None,
         zone: str | None = None,
+        size: str | None = None,
         default_region: str | None = None,
         carbon_conn_id: str = DEFAULT_CONN_ID,
         ledger_conn_id: str = LEDGER_CONN_ID,
@@ -90,6 +94,7 @@ class EmissionsOperator(BaseOperator):
         self.plan = plan
         self.region = region
         self.zone = zone
+        self.size = size
         self.default_region = default_region
         self.carbon_conn_id = carbon_conn_id
         self.ledger_conn_id = ledger_conn_id
@@ -119,6 +124,7 @@ class EmissionsOperator(BaseOperator):
             baseline=baseline,
             plan=plan,
             submitted=submitted,
+            size=None if self.size in {None, "", "None"} else self.size,
         )
         with LedgerHook(self.ledger_conn_id).ledger() as ledger:
             ledger.write(entry, interval_rows(measured, account))

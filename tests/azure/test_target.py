@@ -45,6 +45,19 @@ def test_a_profile_is_read_by_the_regions_plain_name():
 
 
 @pytest.mark.parametrize(
+    ("profile", "size"),
+    [
+        (LEARNING, "Standard_NC24ads_A100_v4"),
+        ({**LEARNING, "compute": "a100"}, None),
+        (CONTAINERS, "gpu-a100"),
+        (TEMPLATE, None),
+    ],
+)
+def test_a_profile_tells_the_machines_size_where_it_names_it(profile, size):
+    assert target(profile).size == size
+
+
+@pytest.mark.parametrize(
     ("targets", "says"),
     [
         ({}, "write a mapping of regions"),

@@ -68,6 +68,16 @@ def test_a_migration_can_be_taken_back(ledger, config):
     assert ledger.recent() == []
 
 
+def test_runs_of_before_there_were_sizes_stay_and_have_none(ledger, ledger_url, config, an_entry):
+    ledger.write(an_entry(machine_size="Standard_NC24ads_A100_v4"))
+    with ledger.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+
+    with Ledger.open(ledger_url) as later:
+        assert later.recent() == [an_entry(machine_size=None)]
+
+
 def test_to_migrate_what_is_current_changes_nothing(ledger, an_entry):
     ledger.write(an_entry())
     migrate(ledger.engine)

@@ -165,12 +165,13 @@ def test_a_cross_check_is_read_and_replaced_where_values_came_late(ledger, an_en
     assert checks.read(replace(key, try_number=9)) == []
 
 
-def test_tables_of_the_release_before_are_brought_up_to_date(ledger_url, an_entry):
+def test_tables_of_a_release_before_are_brought_up_to_date(ledger_url, an_entry):
     with Ledger.open(ledger_url) as ledger:
         ledger.write(an_entry())
         with ledger.engine.begin() as connection:
             for table in ("carbon_provider_emission", "carbon_crosscheck"):
                 connection.execute(text(f"DROP TABLE {table}"))
+            connection.execute(text("ALTER TABLE carbon_run DROP COLUMN machine_size"))
             connection.execute(text("UPDATE carbon_alembic_version SET version_num = '0003'"))
 
     with Ledger.open(ledger_url) as ledger:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from servers.arm import arm_server
 
-from airflow_carbon import clock
+from airflow_carbon import AzureTrainingOperator, clock
 from airflow_carbon.azure.job import State, Work
 from airflow_carbon.azure.target import read_targets
 from airflow_carbon.hooks.azure import AzureHook
@@ -157,3 +157,13 @@ def test_a_trigger_survives_its_database():
 
     assert path == "airflow_carbon.triggers.azure.AzureJobTrigger"
     assert json.loads(json.dumps(fields)) == fields
+
+
+def test_a_training_that_succeeded_tells_on_which_size_of_machine():
+    view = dict.fromkeys(("said", "started_at", "ended_at", "outputs"))
+    view |= {"state": "succeeded", "link": "https://ml/1", "resource": "/jobs/1"}
+    event = {"name": "n", "region": "swedencentral", "attempt": 1, "skipped": {}, "view": view}
+
+    train = AzureTrainingOperator(task_id="train", command="train", targets=TARGETS)
+
+    assert train.complete({}, event)["size"] == "Standard_NC24ads_A100_v4"

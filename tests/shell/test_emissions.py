@@ -92,6 +92,16 @@ def test_the_xcom_is_what_the_ledger_says(log, ledger):
     assert values["intensity_quality"] == "climatology"
 
 
+@pytest.mark.parametrize(
+    ("size", "kept"),
+    [("Standard_NC24ads_A100_v4", "Standard_NC24ads_A100_v4"), ("None", None), (None, None)],
+)
+def test_the_size_of_the_machine_is_kept_where_it_is_known(log, ledger, size, kept):
+    account(log, region="francecentral", size=size)
+
+    assert ledger.recent()[0].machine_size == kept
+
+
 def test_accounting_again_replaces_the_row(log, ledger):
     account(log, region="francecentral")
     account(log, region="polandcentral")
