@@ -103,10 +103,16 @@ def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         description="Print the region and the window in which a job would emit least, from now on.",
         epilog="""examples:
   airflow-carbon plan --duration 4h --within 24h --region swedencentral,westeurope
-  airflow-carbon plan --duration 90m --within 12h --region Europe --json""",
+  airflow-carbon plan --duration 90m --within 12h --region Europe --json
+  airflow-carbon plan --duration 'auto, else 4h' --learn-from nightly/train --within 24h""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("--duration", required=True, help="how long the job takes: 4h, 90m")
+    command.add_argument(
+        "--duration", required=True, help="how long the job takes: 4h, 90m, or 'auto, else 4h'"
+    )
+    command.add_argument(
+        "--learn-from", metavar="DAG/TASK", help="of whose past runs, in the ledger, auto is told"
+    )
     command.add_argument("--within", help="how soon it must have ended: 24h")
     command.add_argument("--policy", help="a workload class, or a JSON object: how it may wait")
     command.add_argument(

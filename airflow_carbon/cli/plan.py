@@ -10,11 +10,14 @@ from airflow_carbon import clock
 from airflow_carbon.azure.regions import resident
 from airflow_carbon.cli.forecast import cut, origin, plot
 from airflow_carbon.cli.show import bar, console, print_csv, print_json, read_policy
+from airflow_carbon.core.auto import Auto, Question
 from airflow_carbon.core.errors import InvalidOptionError, ServiceUnavailableError
+from airflow_carbon.core.estimate import STATED
 from airflow_carbon.core.flexibility import parse_duration
 from airflow_carbon.core.placement import rank
 from airflow_carbon.core.plan import Place, clock_text
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
+from airflow_carbon.hooks.past_runs import answer
 
 if TYPE_CHECKING:
     import argparse
@@ -41,12 +44,14 @@ def run(options: argparse.Namespace) -> None:
     if within is None and not policy.is_bounded:
         remedy = "say how soon it must have ended (24h), or give a --policy that does"
         raise InvalidOptionError("--within", None, remedy)
+    hook = CarbonHook(options.conn_id or DEFAULT_CONN_ID)
+    asked = _question(options)
+    learned = answer(asked, hook).duration if asked else None
     flex = policy.flexibility(
         submitted=now,
-        duration=parse_duration("--duration", options.duration),
+        duration=learned.value if learned else parse_duration("--duration", options.duration),
         deadline=None if within is None else now + within,
     )
-    hook = CarbonHook(options.conn_id or DEFAULT_CONN_ID)
     regions = resident(options.region, options.residency)
     zones = {region.zone for region in regions}
     known = {zone: hook.forecast(zone, flex, strict=True) for zone in sorted(zones)}
@@ -57,6 +62,8 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(
             {
+                "duration": str(flex.duration),
+                "duration_from": learned.origin if learned else STATED,
                 "placements": rows,
                 "left_out": {str(region.name): why for region, why in left_out.items()},
             }
@@ -64,9 +71,27 @@ def run(options: argparse.Namespace) -> None:
     elif options.csv:
         print_csv(COLUMNS, [[row[name] for name in COLUMNS] for row in rows])
     else:
+        if learned:
+            console().print(f"the job takes {learned.value}: {learned.origin}")
         _print(placements, rows, flex)
         for region, why in left_out.items():
             console().print(f"{region.name} is left out: {why}")
+
+
+def _question(options: argparse.Namespace) -> Question | None:
+    """Return what is for past runs to tell.
+
+    Raises:
+        InputError: nobody says whose; no fallback.
+    """
+    unknown = Auto.read("duration", options.duration)
+    if unknown is None:
+        return None
+    unknown.check()
+    if not options.learn_from:
+        remedy = "say whose past runs tell the duration: --learn-from nightly/train"
+        raise InvalidOptionError("--learn-from", None, remedy)
+    return Question.read(duration=options.duration, energy_kwh=None, learn_from=options.learn_from)
 
 
 def _row(place: Placement, flex: Flexibility) -> dict[str, Any]:

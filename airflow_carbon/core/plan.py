@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.core.decision import Reason, StartNow, WaitUntil
+from airflow_carbon.core.estimate import STATED
 from airflow_carbon.core.window import window_at
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Plan:
 
     ``at_once_g_per_kwh`` is the intensity had the job run when it first could; None where
     no source can say. Intensities are means over the job's length [gCO2eq/kWh]. ``would_wait_for``
-    is the window that a dry run did not wait for.
+    is the window that a dry run did not wait for, ``duration_from`` who told the duration.
     """
 
     place: Place
@@ -45,6 +46,7 @@ class Plan:
     forecast: Forecast | None
     reason: Reason
     would_wait_for: Window | None = None
+    duration_from: str = STATED
 
     @classmethod
     def of(  # noqa: PLR0913 - the facts of one decision
@@ -56,6 +58,7 @@ class Plan:
         now: datetime,
         forecast: Forecast | None,
         at_once_g_per_kwh: GramsPerKWh | None,
+        duration_from: str = STATED,
     ) -> Plan:
         """Build from the policy's answer; a wait becomes the plan of a dry run, which starts."""
         if isinstance(answer, StartNow):
@@ -73,6 +76,7 @@ class Plan:
             forecast=forecast,
             reason=because,
             would_wait_for=foregone,
+            duration_from=duration_from,
         )
 
     @property
@@ -90,6 +94,7 @@ class Plan:
             "region": self.place.region,
             "start": self.start.isoformat(),
             "end": (self.start + self.flex.duration).isoformat(),
+            "duration_from": self.duration_from,
             "mean_g_per_kwh": _rounded(self.mean_g_per_kwh),
             "spread_g_per_kwh": _rounded(
                 forecast.spread(self.start, self.end) if forecast else None

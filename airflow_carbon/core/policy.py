@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from airflow_carbon.core.auto import Auto, parse_energy
 from airflow_carbon.core.calendar import Blackout, ClockTime, DoneBy
 from airflow_carbon.core.capacity import Capacity
 from airflow_carbon.core.errors import InvalidOptionError
@@ -55,16 +56,17 @@ class Policy:
     runs only in a window at or below this intensity [gCO2eq/kWh], else at its latest start;
     ``below_percentile``: the same for a percentile of the zone's last seven days. ``soonest``:
     in the first such window, not in the cleanest. ``min_saving``: what a wait has to save, as a
-    share of running at once; ``min_saving_g``: as a mass [gCO2eq], for which ``power_kw``, the
-    job's mean power, has to be known. ``caution``: by how many of the forecast's standard
-    errors, at its lead time, a promised window is taken to be worse than it says. ``capacity``:
-    how many jobs of those that name it may run at once; they reserve their windows in the
-    ledger. It yields to the deadline.
+    share of running at once; ``min_saving_g``: as a mass [gCO2eq], for which ``energy_kwh``, what
+    the job draws (or ``auto, else 3.5``: what it drew before), or ``power_kw``, its mean power,
+    has to be known. ``caution``: by how many of the forecast's standard errors, at its lead
+    time, a promised window is taken to be worse than it says. ``capacity``: how many jobs of
+    those that name it may run at once; they reserve their windows in the ledger. It yields to
+    the deadline.
 
     ``a & b`` keeps to both: the shorter delay, every deadline, every blackout, the lower limit.
 
     Raises:
-        InputError: a value that can't be read; a mass without a power.
+        InputError: a value that can't be read; a mass without energy or power.
     """
 
     workload: WorkloadClass | None = None
@@ -77,6 +79,7 @@ class Policy:
     soonest: bool = False
     min_saving: float = 0.0
     min_saving_g: float = 0.0
+    energy_kwh: float | str | None = None
     power_kw: float | None = None
     caution: float = 0.0
     capacity: Capacity | None = None
@@ -86,8 +89,8 @@ class Policy:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, read(name, value))
-        if self.min_saving_g and not self.power_kw:
-            remedy = "a mass can be compared only if power_kw, the job's mean power, is given"
+        if self.min_saving_g and not (self.power_kw or self.energy_kwh):
+            remedy = "a mass can be compared only if the job's energy_kwh or power_kw is given"
             raise InvalidOptionError("min_saving_g", self.min_saving_g, remedy)
 
     @classmethod
@@ -134,6 +137,7 @@ class Policy:
             soonest=self.soonest or other.soonest,
             min_saving=max(self.min_saving, other.min_saving),
             min_saving_g=max(self.min_saving_g, other.min_saving_g),
+            energy_kwh=other.energy_kwh if self.energy_kwh is None else self.energy_kwh,
             power_kw=_least(self.power_kw, other.power_kw),
             caution=max(self.caution, other.caution),
             capacity=_least(self.capacity, other.capacity, lambda capacity: capacity.slots),
@@ -187,9 +191,17 @@ class Policy:
 
     def min_saving_g_per_kwh(self, duration: timedelta) -> float:
         """Return the mass that a wait has to save, per kWh of the job [g/kWh]."""
-        if not self.min_saving_g or not self.power_kw:
-            return 0.0
-        return self.min_saving_g / (self.power_kw * (duration / HOUR))
+        energy = self._energy_kwh(duration)
+        return self.min_saving_g / energy if energy else 0.0
+
+    def _energy_kwh(self, duration: timedelta) -> float:
+        """Return what the job draws [kWh]; 0 is not known. What nobody learned is the fallback."""
+        if isinstance(self.energy_kwh, str):
+            unknown = Auto.read("energy_kwh", self.energy_kwh)
+            return parse_energy("energy_kwh", unknown and unknown.otherwise)
+        if self.energy_kwh is not None:
+            return self.energy_kwh
+        return (self.power_kw or 0.0) * (duration / HOUR)
 
     def _delay(self, *, bounded: bool) -> timedelta | None:
         if self.workload is WorkloadClass.REAL_TIME:
@@ -252,6 +264,14 @@ def _percentile(name: str, value: object) -> float:
     return percentile
 
 
+def _energy(name: str, value: object) -> float | str:
+    unknown = Auto.read(name, value)
+    if unknown is None:
+        return parse_energy(name, value)
+    unknown.check()
+    return str(value)
+
+
 def _many(kind: type[ClockTime | Blackout]) -> Callable[[str, object], tuple[Any, ...]]:
     def read(name: str, value: object) -> tuple[Any, ...]:
         values = value if isinstance(value, (list, tuple)) else (value,)
@@ -271,6 +291,7 @@ _READERS: Final[dict[str, Callable[[str, object], object]]] = {
     "soonest": parse_flag,
     "min_saving": parse_share,
     "min_saving_g": parse_number,
+    "energy_kwh": _energy,
     "power_kw": parse_number,
     "caution": parse_number,
     "capacity": Capacity.read,

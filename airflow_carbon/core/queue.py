@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from airflow_carbon.core.auto import Auto, LearnFrom, Question, parse_energy, plain_source
 from airflow_carbon.core.errors import InvalidOptionError, NoFeasibleWindowError
 from airflow_carbon.core.flexibility import (
     Flexibility,
@@ -14,10 +15,13 @@ from airflow_carbon.core.flexibility import (
     parse_phases,
 )
 from airflow_carbon.core.policy import Policy
+from airflow_carbon.core.units import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    from airflow_carbon.core.auto import Answer
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.~:+-]+")
 """What Airflow allows in a run's id."""
@@ -30,8 +34,10 @@ class QueuedRun:
     """A DAG run that shall start when it emits least.
 
     ``name`` tells runs of one DAG apart. ``regions`` are those it may run in, all of the queue's
-    without them. ``pool`` groups runs that share slots. ``power_kw`` is its mean power; ``conf``
-    goes with the run.
+    without them. ``pool`` groups runs that share slots. ``power_kw`` is its mean power, or
+    ``energy_kwh`` what it draws; ``conf`` goes with the run. ``duration`` and ``energy_kwh`` may be
+    ``auto, else 2h``: what past runs of the DAG's measured task tell, of several that which
+    ``learn_from`` names.
 
     Raises:
         InputError: a field that can't be read.
@@ -45,6 +51,8 @@ class QueuedRun:
     earliest: Any = None
     policy: Policy = field(default_factory=Policy)
     power_kw: float = 1.0
+    energy_kwh: Any = None
+    learn_from: Any = None
     regions: Any = None
     pool: str | None = None
     conf: Mapping[str, Any] = field(default_factory=dict)
@@ -56,6 +64,15 @@ class QueuedRun:
             raise InvalidOptionError("name", self.name, remedy)
         object.__setattr__(self, "policy", Policy.read(self.policy))
         object.__setattr__(self, "power_kw", parse_number("power_kw", self.power_kw))
+        for name in ("duration", "energy_kwh"):
+            if unknown := Auto.read(name, getattr(self, name)):
+                unknown.check()
+        if not (self.energy_kwh is None or Auto.read("", self.energy_kwh)):
+            energy = parse_energy("energy_kwh", self.energy_kwh)
+            object.__setattr__(self, "energy_kwh", energy)
+        source = plain_source(self.learn_from, dag=self.dag_id)
+        object.__setattr__(self, "learn_from", source)
+        LearnFrom.read(source)
         if self.regions is not None:
             names = self.regions.split(",") if isinstance(self.regions, str) else self.regions
             object.__setattr__(self, "regions", tuple(str(name).strip() for name in names))
@@ -77,6 +94,22 @@ class QueuedRun:
             raise InvalidOptionError("runs", value, f"a run needs {min(lacking)}")
         given: dict[str, Any] = {"policy": default} | dict(value)
         return cls(**given)
+
+    @property
+    def question(self) -> Question | None:
+        """What is for past runs to tell."""
+        return Question.read(
+            duration=self.duration, energy_kwh=self.energy_kwh, learn_from=self.learn_from
+        )
+
+    def taught(self, answer: Answer) -> QueuedRun:
+        """Return the run with what past runs told; its energy becomes its mean power."""
+        length = answer.duration.value if answer.duration else self.duration
+        energy = answer.energy.value if answer.energy else self.energy_kwh
+        power = self.power_kw
+        if energy is not None:
+            power = energy / (parse_phases("duration", length)[0] / HOUR)
+        return replace(self, duration=length, energy_kwh=energy, power_kw=power)
 
     def flexibility(self, submitted: object) -> Flexibility:
         """Return when it may run.

@@ -9,11 +9,14 @@ from airflow.sdk import BaseOperator
 
 from airflow_carbon import clock
 from airflow_carbon.azure.regions import resident
+from airflow_carbon.core.auto import NOT_ASKED
 from airflow_carbon.core.errors import RunsNotStartedError
+from airflow_carbon.core.estimate import STATED
 from airflow_carbon.core.flexibility import parse_flag, parse_instant
 from airflow_carbon.core.policy import Policy
 from airflow_carbon.core.queue import read_queue, span_of
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
+from airflow_carbon.hooks.past_runs import history
 from airflow_carbon.hooks.runs import RunRequest, start_run
 from airflow_carbon.triggers.request import is_template, plain_policy
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_carbon.core.auto import Answer, LearnFrom
+    from airflow_carbon.core.estimate import History
     from airflow_carbon.core.intensity import Forecast
     from airflow_carbon.core.queue import QueuedRun
     from airflow_carbon.core.queue_plan import QueuePlan, Start
@@ -44,8 +49,9 @@ class PlanQueueOperator(BaseOperator):
     (region: why) and ``without_slot`` (names).
 
     :param runs: the queue: mappings with ``dag_id`` and ``duration``, and ``name``,
-        ``max_delay``, ``deadline``, ``earliest``, ``policy``, ``power_kw``, ``regions``, ``pool``,
-        ``conf`` where they are needed.
+        ``max_delay``, ``deadline``, ``earliest``, ``policy``, ``power_kw`` or ``energy_kwh``,
+        ``regions``, ``pool``, ``conf`` where they are needed. A duration or an energy may be
+        ``auto, else 2h``: what past runs tell (``learn_from``: of which of the DAG's tasks).
     :param regions: where runs may go that name no regions; as in ``ChooseRegionOperator``.
     :param residency: where the data must stay; of the ``regions`` only those that lie there.
     :param slots: how many runs at once in each region, a number or a mapping of regions.
@@ -104,7 +110,7 @@ class PlanQueueOperator(BaseOperator):
         from airflow_carbon.core.queue_plan import plan_queue
 
         submitted = parse_instant("submitted", self.submitted)
-        queue = read_queue(self.runs, Policy.read(self.policy))
+        answers, queue = self._taught(read_queue(self.runs, Policy.read(self.policy)))
         usual = resident(self.regions, self.residency)
         allowed = {run.name: self._regions(run) or usual for run in queue}
         everywhere = list(dict.fromkeys(one for regions in allowed.values() for one in regions))
@@ -119,10 +125,27 @@ class PlanQueueOperator(BaseOperator):
             pool_slots=self.slots_by_pool,
         )
         self._say(planned)
-        requests = [_request(one, context["run_id"]) for one in planned.starts]
+        requests = [
+            _request(one, context["run_id"], answers[one.run.name]) for one in planned.starts
+        ]
         if not parse_flag("dry_run", self.is_dry_run):
             self._start(requests)
         return _outcome(planned, requests)
+
+    def _taught(self, queue: Sequence[QueuedRun]) -> tuple[dict[str, Answer], list[QueuedRun]]:
+        """Ask the ledger for what is ``auto``, once for each task."""
+        hook = CarbonHook(self.carbon_conn_id)
+        known: dict[LearnFrom, History] = {}
+        answers: dict[str, Answer] = {}
+        for run in queue:
+            asked, answers[run.name] = run.question, NOT_ASKED
+            if asked is None:
+                continue
+            if asked.learn_from not in known:
+                known[asked.learn_from] = history(asked.learn_from, hook)
+            answers[run.name] = asked.answer(known[asked.learn_from])
+            self.log.info("%s: %s", run.name, answers[run.name].sentence())
+        return answers, [run.taught(answers[run.name]) for run in queue]
 
     def _regions(self, run: QueuedRun) -> list[Region]:
         return resident(run.regions, self.residency) if run.regions else []
@@ -176,8 +199,10 @@ class PlanQueueOperator(BaseOperator):
             raise RunsNotStartedError(failed)
 
 
-def _request(start: Start, run_id: str) -> RunRequest:
-    conf = {"carbon_aware": False, **start.run.conf, "carbon_plan": start.as_dict()}
+def _request(start: Start, run_id: str, answer: Answer) -> RunRequest:
+    origin = answer.duration.origin if answer.duration else STATED
+    plan = start.as_dict() | {"duration_from": origin}
+    conf = {"carbon_aware": False, **start.run.conf, "carbon_plan": plan}
     return RunRequest(
         dag_id=start.run.dag_id,
         run_id=f"carbon__{run_id}__{start.run.name}",

@@ -8,6 +8,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_carbon.azure.regions import permitted, resident
 from airflow_carbon.azure.regions import region as region_by_name
+from airflow_carbon.core.auto import Auto, parse_energy
 from airflow_carbon.core.errors import NoRegionLeftError
 from airflow_carbon.core.objective import Objective
 from airflow_carbon.hooks.azure import DEFAULT_CONN_ID as AZURE_CONN_ID
@@ -15,12 +16,9 @@ from airflow_carbon.hooks.azure import AzureHook
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
 from airflow_carbon.hooks.market import Market, described
 from airflow_carbon.hooks.pools import pool_policy
-from airflow_carbon.triggers.request import (
-    check_times,
-    is_template,
-    plain_policy,
-    read_flexibility,
-)
+from airflow_carbon.operators.sizing import fitted
+from airflow_carbon.triggers.learning import learning
+from airflow_carbon.triggers.request import check_times, is_template, plain_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +43,8 @@ class ChooseRegionOperator(BaseOperator):
     key by key (``choose.output["region"]``): region, zone, start, end, mean_g_per_kwh, pue,
     g_per_it_kwh (what a kWh of the job emits there, overhead included), source, issued_at,
     quality, runner_up (the next best, None where there is none), ranking (the first five),
-    left_out (region: why). It feeds ``CarbonAwareSensor(region=choose.output["region"])``. With
+    left_out (region: why), duration, duration_from. It feeds
+    ``CarbonAwareSensor(region=choose.output["region"], duration=choose.output["duration"])``. With
     an objective or sizes also: machine, terms (energy [kWh], emissions [gCO2eq] and cost, apart)
     and pareto (those that no other beats in both emissions and cost); with sizes: currency, spot.
 
@@ -63,7 +62,11 @@ class ChooseRegionOperator(BaseOperator):
     :param currency: of the prices that are looked up.
     :param azure_conn_id: the connection of type ``azure``, used where sizes are given.
     :param duration: how long the job takes, as for the sensor; so are ``deadline``,
-        ``max_delay``, ``earliest``, ``policy`` and ``carbon_conn_id``.
+        ``max_delay``, ``earliest``, ``policy``, ``learn_from`` and ``carbon_conn_id``. With
+        ``auto`` each machine takes what it took in the past runs on its size; with too few of
+        them what it declares, else the fallback.
+    :param energy_kwh: what the job draws, for machines that don't declare it; or ``auto``: the
+        median of past runs on the machine's size, else as for the duration.
 
     Raises:
         InputError: at DAG parse where the mistake is visible there.
@@ -78,6 +81,8 @@ class ChooseRegionOperator(BaseOperator):
         "currency",
         "azure_conn_id",
         "duration",
+        "energy_kwh",
+        "learn_from",
         "deadline",
         "max_delay",
         "earliest",
@@ -99,6 +104,8 @@ class ChooseRegionOperator(BaseOperator):
         currency: str = "USD",
         azure_conn_id: str = AZURE_CONN_ID,
         duration: timedelta | str | Sequence[tuple[timedelta | str, float]],
+        energy_kwh: float | str | None = None,
+        learn_from: str | Mapping[str, Any] | None = None,
         deadline: datetime | str | None = None,
         max_delay: timedelta | str | None = None,
         earliest: datetime | str | None = None,
@@ -117,17 +124,20 @@ class ChooseRegionOperator(BaseOperator):
         self.currency = currency
         self.azure_conn_id = azure_conn_id
         self.duration = duration
+        self.energy_kwh = energy_kwh
+        self.learn_from = learning(learn_from, duration, energy_kwh)
         self.deadline = deadline
         self.max_delay = max_delay
         self.earliest = earliest
         self.policy = plain_policy(pool_policy(self.pool) if policy is None else policy)
         self.carbon_conn_id = carbon_conn_id
         self.submitted = "{{ dag_run.run_after.isoformat() }}"
-        check_times(self)
+        declared = () if is_template(objective) else Objective.read(objective).machines
+        check_times(self, has_fallback=all(one.duration for one in declared))
+        if not (energy_kwh is None or is_template(energy_kwh) or Auto.read("", energy_kwh)):
+            parse_energy("energy_kwh", energy_kwh)
         if not any(map(is_template, (regions, residency, deny))):
             resident(regions, residency, deny)
-        if not is_template(objective):
-            Objective.read(objective)
         if not any(map(is_template, (objective, sizes, currency))):
             described(Objective.read(objective), self._market().sizes)
 
@@ -135,7 +145,6 @@ class ChooseRegionOperator(BaseOperator):
         """Ask for each region's forecast, rank, and return the best."""
         from airflow_carbon.core.placement import rank
 
-        flex = read_flexibility(self)
         allowed = resident(self.regions, self.residency, self.deny)
         _, left_out = permitted(self.regions, self.residency, self.deny)
         objective = Objective.read(self.objective)
@@ -145,21 +154,24 @@ class ChooseRegionOperator(BaseOperator):
         left_out |= barred
         allowed = [one for one in allowed if one not in barred]
         hook = CarbonHook(self.carbon_conn_id)
-        forecasts = _forecasts(hook, allowed, flex)
-        placements, unranked = rank(forecasts, flex, objective)
+        job = fitted(self, objective, hook)
+        forecasts = _forecasts(hook, allowed, job.longest)
+        placements, unranked = rank(forecasts, job.flex, job.objective, job.own)
         left_out |= unranked
         self._say(left_out)
         if not placements:
-            if not allowed or rank(forecasts, flex)[0]:
+            if not allowed or rank(forecasts, job.flex)[0]:
                 raise NoRegionLeftError({one.name: why for one, why in left_out.items()})
             default = hook.options().default_region
             fallback = region_by_name(default) if default else allowed[0]
             fallback = fallback if fallback in allowed else allowed[0]
             self.log.warning("no source knows any region: %s it is, unranked", fallback.name)
-            return _unranked(fallback, left_out)
+            return _unranked(fallback, left_out) | job.origins(job.flex.duration)
         for place in placements[:SHOWN]:
             self.log.info(_line(place))
-        chosen = _chosen(placements, left_out)
+        best = placements[0]
+        length = best.window.end - best.window.start
+        chosen = _chosen(placements, left_out) | job.origins(length, best.machine.name)
         if self.objective is not None or self.sizes:
             chosen |= _weighed(placements)
         if self.sizes:

@@ -13,9 +13,12 @@ from jinja2.meta import find_undeclared_variables
 
 from airflow_carbon import clock
 from airflow_carbon.azure.regions import region as region_by_name
+from airflow_carbon.core.auto import NOT_ASKED
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
+from airflow_carbon.hooks.past_runs import answer
 from airflow_carbon.hooks.pools import pool_policy
 from airflow_carbon.hooks.shares import holder_of, reservations_of, shared_decision
+from airflow_carbon.triggers.learning import learning
 from airflow_carbon.triggers.request import (
     WaitRequest,
     check_flag,
@@ -24,6 +27,7 @@ from airflow_carbon.triggers.request import (
     check_times,
     is_template,
     plain_policy,
+    question,
 )
 from airflow_carbon.triggers.window import WindowTrigger
 
@@ -70,15 +74,16 @@ class CarbonAwareSensor(BaseSensorOperator):
     The wait stands in the triggerer alone: no worker starts it, holds it or ends it. It asks
     again at every step of the forecast, and never passes its latest start: a source that
     fails costs carbon, not the deadline. Its XCom is the plan, a dictionary: zone, region,
-    start, end, mean_g_per_kwh, at_once_g_per_kwh, difference_percent, submitted_at,
-    deadline, source, issued_at, quality, signal, reason, would_wait_for. Instants are ISO
-    8601 in UTC, intensities [gCO2eq/kWh].
+    start, end, duration_from, mean_g_per_kwh, at_once_g_per_kwh, difference_percent,
+    submitted_at, deadline, source, issued_at, quality, signal, reason, would_wait_for.
+    Instants are ISO 8601 in UTC, intensities [gCO2eq/kWh].
 
     All arguments are templated. Lengths of time are a timedelta or text such as ``90m``,
     ``4h``, ``1d12h``, ``PT4H``; instants are aware datetimes or ISO 8601 with an offset.
 
     :param duration: how long the job takes; or its phases, as pairs of a length and the power
-        relative to the other phases: ``[("10m", 0.4), ("3h", 1)]``.
+        relative to the other phases: ``[("10m", 0.4), ("3h", 1)]``; or ``auto, else 2h``: the 0.9
+        quantile of what it took before, by the ledger, and 2 h while that knows too few runs.
     :param region: the Azure region that it will run in; or
     :param zone: the grid zone, by its Electricity Maps key.
     :param deadline: the instant by which the *work* must have ended; or
@@ -91,6 +96,9 @@ class CarbonAwareSensor(BaseSensorOperator):
         mapping of the same names, or a workload class (``real_time``, ``window_flexible``,
         ``delay_tolerant``). Without one, that of the task's pool in the configuration
         (``[carbon] pool_policies``).
+    :param learn_from: whose past runs tell what is ``auto``: a task's id, ``dag/task``, or a
+        mapping with dag, task, size (of machine), quantile (0.9) and newest (30). Without it the
+        one task after this one that the ledger knows.
     :param dry_run: decide and say so, but don't wait: the plan's ``would_wait_for`` is the window.
     :param carbon_conn_id: a connection of type ``carbon``; none is needed for the default.
     :param start_from_trigger: False lets a worker start the wait, which then defers. So
@@ -111,6 +119,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         "earliest",
         "min_saving",
         "policy",
+        "learn_from",
         "is_dry_run",
         "carbon_conn_id",
         "submitted",
@@ -129,6 +138,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         earliest: datetime | str | None = None,
         min_saving: float | str = 0.0,
         policy: Policy | Mapping[str, Any] | str | None = None,
+        learn_from: str | Mapping[str, Any] | None = None,
         dry_run: bool | str = False,
         carbon_conn_id: str = DEFAULT_CONN_ID,
         start_from_trigger: bool = True,
@@ -144,6 +154,7 @@ class CarbonAwareSensor(BaseSensorOperator):
         self.min_saving = min_saving
         self.carbon_conn_id = carbon_conn_id
         self.policy = plain_policy(pool_policy(self.pool) if policy is None else policy)
+        self.learn_from = learning(learn_from, duration, self.policy)
         self.is_dry_run = dry_run
         self.submitted = _SUBMITTED
         self.carbon_aware = _CARBON_AWARE
@@ -170,7 +181,9 @@ class CarbonAwareSensor(BaseSensorOperator):
 
         This is how the wait begins in ``dag.test()``, for mapped tasks, and if asked to.
         """
-        request = WaitRequest.read(self)
+        asked = question(self)
+        learned = answer(asked, CarbonHook(self.carbon_conn_id)) if asked else NOT_ASKED
+        request = WaitRequest.read(self, learned)
         plan = self._start_now(request, context)
         if plan is None:
             fields = {name: getattr(self, name) for name in self.template_fields}
@@ -204,6 +217,7 @@ class CarbonAwareSensor(BaseSensorOperator):
             now=now,
             forecast=forecast,
             at_once_g_per_kwh=at_once(survey, forecast, flex),
+            duration_from=request.duration_from,
         )
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - as above

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from airflow_carbon.azure.regions import region
-from airflow_carbon.core.errors import InvalidOptionError
+from airflow_carbon.core.auto import NOT_ASKED, Auto, Question
+from airflow_carbon.core.errors import InvalidOptionError, NoFeasibleWindowError
+from airflow_carbon.core.estimate import STATED
 from airflow_carbon.core.flexibility import (
     Flexibility,
     parse_duration,
@@ -22,6 +24,7 @@ from airflow_carbon.core.units import ZoneKey
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from airflow_carbon.core.auto import Answer
     from airflow_carbon.core.decision import Rules
     from airflow_carbon.core.intensity import Survey
     from airflow_carbon.core.plan import Place
@@ -65,6 +68,10 @@ class Fields(Times, Protocol):
     """Anything with the fields of a wait: the sensor, the trigger."""
 
     @property
+    def learn_from(self) -> object:
+        """Whose past runs tell what is ``auto``."""
+
+    @property
     def region(self) -> object:
         """The Azure region."""
 
@@ -95,10 +102,11 @@ class WaitRequest:
     policy: Policy
     is_dry_run: bool
     carbon_aware: bool
+    duration_from: str
 
     @classmethod
-    def read(cls, source: Fields) -> WaitRequest:
-        """Read the rendered fields.
+    def read(cls, source: Fields, learned: Answer = NOT_ASKED) -> WaitRequest:
+        """Read the rendered fields, with what past runs tell in the place of ``auto``.
 
         Raises:
             InputError: a field that can't be; it names the field and the remedy.
@@ -107,11 +115,16 @@ class WaitRequest:
         check_place(name, zone)
         found = region(str(name)) if name is not None else None
         min_saving = parse_share("min_saving", source.min_saving)
+        flex = read_flexibility(source, learned)
+        policy = _policy(source) & Policy(min_saving=min_saving)
+        if learned.energy:
+            policy = replace(policy, energy_kwh=learned.energy.value)
         return cls(
             zone=found.zone if found else ZoneKey(str(zone)),
             region=found.name if found else None,
-            flex=read_flexibility(source),
-            policy=_policy(source) & Policy(min_saving=min_saving),
+            flex=flex,
+            duration_from=_origin(learned, flex),
+            policy=policy,
             is_dry_run=parse_flag("dry_run", source.is_dry_run),
             carbon_aware=parse_flag("carbon_aware", source.carbon_aware),
         )
@@ -141,18 +154,51 @@ class WaitRequest:
         )
 
 
-def read_flexibility(source: Times) -> Flexibility:
+def question(source: Fields) -> Question | None:
+    """Return what the rendered fields leave to past runs; None where they leave nothing.
+
+    Raises:
+        InputError: a field that can't be.
+    """
+    energy = Policy.read(_given(source.policy)).energy_kwh
+    return Question.read(duration=source.duration, energy_kwh=energy, learn_from=source.learn_from)
+
+
+def read_flexibility(source: Times, learned: Answer = NOT_ASKED) -> Flexibility:
     """Read the rendered fields that say how freely a job may move in time.
+
+    A job that past runs tell to be too long for its deadline starts at once: nobody stated that
+    length, so nobody can be asked to mend it.
 
     Raises:
         InputError: a field that can't be, or a job that does not fit.
     """
-    return _policy(source).flexibility(
-        submitted=source.submitted,
-        duration=source.duration,
-        earliest=_given(source.earliest),
-        deadline=_given(source.deadline),
-    )
+
+    def lasting(duration: object) -> Flexibility:
+        return _policy(source).flexibility(
+            submitted=source.submitted,
+            duration=duration,
+            earliest=_given(source.earliest),
+            deadline=_given(source.deadline),
+        )
+
+    if learned.duration is None:
+        return lasting(source.duration)
+    try:
+        return lasting(learned.duration.value)
+    except NoFeasibleWindowError as exc:
+        room = exc.deadline - exc.earliest
+        if not learned.duration.is_learned or room <= timedelta(0):
+            raise
+        return lasting(room)
+
+
+def _origin(learned: Answer, flex: Flexibility) -> str:
+    """Return where the duration is from."""
+    if learned.duration is None:
+        return STATED
+    cut = flex.duration < learned.duration.value
+    return learned.duration.origin + (", more than the deadline leaves" if cut else "")
 
 
 def _policy(source: Times) -> Policy:
@@ -169,13 +215,18 @@ def check_place(name: object, zone: object) -> None:
         raise InvalidOptionError("region", name, remedy)
 
 
-def check_times(source: Times) -> None:
+def check_times(source: Times, *, has_fallback: bool = False) -> None:
     """Check at DAG parse what is already known, templates excepted.
+
+    ``has_fallback``: what a duration is while past runs don't tell it is declared elsewhere.
 
     Raises:
         InputError: a value that no rendering will mend.
     """
-    if not is_template(source.duration):
+    if unknown := Auto.read("duration", source.duration):
+        if unknown.otherwise or not has_fallback:
+            check_auto(unknown)
+    elif not is_template(source.duration):
         parse_phases("duration", source.duration)
     if source.max_delay is not None and not is_template(source.max_delay):
         parse_duration("max_delay", source.max_delay)
@@ -187,6 +238,12 @@ def check_times(source: Times) -> None:
     if not (bounded or is_template(source.policy) or Policy.read(source.policy).is_bounded):
         remedy = "give deadline= (when the work must have ended), max_delay= or policy="
         raise InvalidOptionError("deadline", source.deadline, remedy)
+
+
+def check_auto(unknown: Auto) -> None:
+    """Check at DAG parse that there is a fallback, unless a template will fill it in."""
+    if not is_template(unknown.otherwise):
+        unknown.check()
 
 
 def plain_policy(value: object) -> object:

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_carbon import clock
+from airflow_carbon.core.auto import NOT_ASKED
 from airflow_carbon.core.errors import InputError, UnknownConnectionError
 from airflow_carbon.hooks.carbon import CarbonHook
+from airflow_carbon.hooks.past_runs import ahistory
 from airflow_carbon.hooks.shares import areservations_of, holder_of, shared_decision
-from airflow_carbon.triggers.request import WaitRequest
+from airflow_carbon.triggers.request import WaitRequest, question
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from airflow_carbon.core.auto import Answer
     from airflow_carbon.core.decision import StartNow, WaitUntil
     from airflow_carbon.core.flexibility import Flexibility
     from airflow_carbon.core.intensity import Forecast, Survey
@@ -57,6 +60,7 @@ class WindowTrigger(BaseTrigger):
     policy: str | dict[str, Any] | None = None
     is_dry_run: bool | str = False
     carbon_aware: bool | str = True
+    learn_from: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's own has no types
@@ -69,7 +73,7 @@ class WindowTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the window; a mistake in the fields or the connection is raised at once."""
         try:
-            plan = await self._hold(WaitRequest.read(self))
+            plan = await self._hold(WaitRequest.read(self, await self._learned()))
         except InputError as exc:
             self.log.error("%s", exc)  # noqa: TRY400 - Airflow adds the traceback, not the sentence
             raise
@@ -111,6 +115,15 @@ class WindowTrigger(BaseTrigger):
             map_index=-1 if ti.map_index is None else ti.map_index,
         )
 
+    async def _learned(self) -> Answer:
+        """Ask the ledger for what is ``auto``; where nothing is, no ledger is needed."""
+        asked = question(self)
+        if asked is None:
+            return NOT_ASKED
+        found = asked.answer(await ahistory(asked.learn_from, await self._hook()))
+        self.log.info("%s, by %s", found.sentence(), asked.learn_from)
+        return found
+
     async def _hold(self, request: WaitRequest) -> Plan:
         # A third of a second of pandas, off the event loop that all waits share.
         await asyncio.to_thread(import_module, "airflow_carbon.services.registry")
@@ -140,6 +153,7 @@ class WindowTrigger(BaseTrigger):
             now=now,
             forecast=forecast,
             at_once_g_per_kwh=await self._at_once(hook, request, forecast),
+            duration_from=request.duration_from,
         )
 
     async def _decide(

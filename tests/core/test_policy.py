@@ -112,6 +112,20 @@ def test_a_mass_is_compared_per_kwh_of_the_job():
     assert Policy().min_saving_g_per_kwh(5 * HOUR) == 0
 
 
+def test_the_jobs_energy_goes_before_its_power():
+    policy = Policy(min_saving_g=500, power_kw=10, energy_kwh="25 kWh")
+
+    assert policy.min_saving_g_per_kwh(5 * HOUR) == pytest.approx(20)
+
+
+def test_an_energy_that_nobody_learned_is_the_fallback():
+    policy = Policy.read({"min_saving_g": 500, "energy_kwh": "auto, else 25"})
+
+    assert policy.min_saving_g_per_kwh(5 * HOUR) == pytest.approx(20)
+    assert (policy & Policy(energy_kwh=5)).energy_kwh == "auto, else 25"
+    assert (Policy() & policy).energy_kwh == "auto, else 25"
+
+
 @pytest.mark.parametrize(
     ("value", "error", "says"),
     [
@@ -124,6 +138,8 @@ def test_a_mass_is_compared_per_kwh_of_the_job():
         ({"soonest": "maybe"}, InvalidOptionError, "true or false"),
         ({"min_saving": "120 %"}, InvalidOptionError, "a share from 0 to below 1"),
         ({"min_saving_g": 5}, InvalidOptionError, "power_kw"),
+        ({"energy_kwh": "auto"}, InvalidOptionError, "'auto, else 3.5'"),
+        ({"energy_kwh": 0}, InvalidOptionError, "above 0 in kWh"),
         ({"power_kw": "nan"}, InvalidOptionError, "a number, 0 or more"),
         ({"capacity": {"name": "gpu"}}, InvalidOptionError, "a mapping with name and slots"),
         ({"capacity": {"name": "", "slots": 1}}, InvalidOptionError, "give it a name"),
@@ -157,6 +173,7 @@ policies = st.builds(
     soonest=st.booleans(),
     min_saving=st.floats(0, 0.9),
     min_saving_g=st.floats(0, 900),
+    energy_kwh=st.one_of(st.none(), st.floats(0.1, 99), st.just("auto, else 3.5")),
     power_kw=st.floats(0.1, 99),
     capacity=st.one_of(
         st.none(), st.builds(Capacity, name=st.just("gpu"), slots=st.integers(1, 9))
