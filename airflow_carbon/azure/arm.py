@@ -158,7 +158,9 @@ def _patience(ask: Ask[Any], retries: int = 4) -> dict[str, Any]:
 def _translated(exc: Exception) -> CarbonError:
     """Return the SDK's error in this package's words; no token is ever part of one."""
     if isinstance(exc, ClientAuthenticationError):
-        return AccessRefusedError(AZURE, f"the login does not work: {_first_line(exc.message)}")
+        remedy = "check the Airflow connection; a secret that has expired needs a new one"
+        said = _first_line(exc.message).rstrip(".")
+        return AccessRefusedError(AZURE, f"the login does not work: {said}; {remedy}")
     return ServiceUnavailableError(AZURE, f"{type(exc).__name__}: {_first_line(str(exc))}")
 
 

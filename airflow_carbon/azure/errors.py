@@ -58,6 +58,7 @@ _AZURE_REMEDIES = {
     "MissingSubscriptionRegistration": "register it once: `az provider register --namespace ...`",
     "OperationNotAllowed": "ask for more quota, or allow other regions or sizes",
     "QuotaExceeded": "ask for more quota, or allow other regions or sizes",
+    "ResourceNotFound": "create it, or name another in the target",
     "ResourceGroupNotFound": "create the resource group, or name another in the target",
     "SkuNotAvailable": "allow other regions or sizes",
     "SubscriptionNotFound": "check the subscription id of the Airflow connection",

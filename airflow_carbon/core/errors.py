@@ -223,6 +223,9 @@ class ServiceUnavailableError(CarbonError):
 class AccessRefusedError(ServiceUnavailableError):
     """The key is wrong, or the plan that it belongs to does not allow this."""
 
+    def __str__(self) -> str:
+        return f"{self.service} refused access: {self.cause}"
+
 
 class RateLimitedError(ServiceUnavailableError):
     """The service was asked too often; it may be asked again after ``retry_after``."""
