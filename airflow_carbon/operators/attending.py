@@ -186,7 +186,7 @@ class AttendedTraining(BaseOperator):
         from airflow_carbon.azure.job import State, final_state
 
         code, message = view["code"], view["message"]
-        if not message and view["state"] != "succeeded":
+        if not message:
             with AzureHook(self.azure_conn_id).arm() as arm:
                 code, message = failure_of(arm, view["resource"])
         return final_state(State(view["state"]), code, message).value, code, message

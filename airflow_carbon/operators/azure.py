@@ -156,11 +156,11 @@ class AzureTrainingOperator(AttendedTraining):
         self._fetch(event["region"])
         if event.get("resume"):
             self._resume(context, event, over)
-        state, code, message = self._why(view)
-        last = segment_of(event, state)
-        over += [last] if last else []
-        if state == "succeeded":
+        if view["state"] == "succeeded":
+            over += segment_of(event, "succeeded")
             return result_of(event, over, size_of(self.targets, event["region"]))
+        state, code, message = self._why(view)
+        over += segment_of(event, state)
         lost = sum(one["ended"] == "preempted" for one in over)
         if state == "preempted" and lost <= self.most_preemptions:
             self.log.warning("%s lost its machine: it is launched again", event["name"])

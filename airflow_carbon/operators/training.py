@@ -91,12 +91,12 @@ def bring_home(url: str, to: Path, region: str, ca_file: str | None) -> None:
     fetched.unlink()
 
 
-def segment_of(event: Mapping[str, Any], state: str) -> dict[str, Any] | None:
-    """Return the segment of a job that is over, as plain values; None where it never ran."""
+def segment_of(event: Mapping[str, Any], state: str) -> list[dict[str, Any]]:
+    """Return the segment of a job that is over, as plain values; none where it never ran."""
     view = event["view"]
     if not (view["started_at"] and view["ended_at"]):
-        return None
-    return {
+        return []
+    segment = {
         "region": event["region"],
         "name": event["name"],
         "attempt": event["attempt"],
@@ -104,6 +104,7 @@ def segment_of(event: Mapping[str, Any], state: str) -> dict[str, Any] | None:
         "ended_at": view["ended_at"],
         "ended": state,
     }
+    return [segment]
 
 
 def size_of(profiles: object, region: str) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon import clock
 from airflow_carbon.azure.regions import region as region_by_name
+from airflow_carbon.core.auto import Auto
 from airflow_carbon.core.costs import Pausing
 from airflow_carbon.core.errors import InvalidOptionError, UnknownConnectionError
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
@@ -55,6 +56,9 @@ def plain_pause(value: object) -> Any:
     _check_keys(given)
     if given.get("duration") is None:
         raise InvalidOptionError("pause", value, "give duration=, how long the whole training runs")
+    if Auto.read("duration", given["duration"]):
+        remedy = "write a length here: how long the training runs decides whether it may stop"
+        raise InvalidOptionError("duration", given["duration"], remedy)
     check_times(_times(given))
     if not is_template(given):
         Pausing.read(given)

@@ -267,6 +267,7 @@ def test_azure_that_is_unwell_while_a_job_is_stopped_is_borne(azure, grid, comma
     [
         {"max_delay": "3h"},
         {"duration": "4h"},
+        {**PAUSE, "duration": "auto, else 4h"},
         {**PAUSE, "drif": {}},
         {**PAUSE, "stopping": {"energy": 1}},
         {**PAUSE, "drift": {"share": "much"}},
