@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from airflow_carbon.core.blend import blend
-from airflow_carbon.core.decision import MARGIN
+from airflow_carbon.core.costs import MARGIN
 from airflow_carbon.core.flexibility import Flexibility
 from airflow_carbon.core.intensity import Forecast, IntensitySeries
 from airflow_carbon.core.rolling import replan, runs_this_step

@@ -24,11 +24,11 @@ import numpy as np
 import pandas as pd
 
 from airflow_carbon.core.calendar import Days, DoneBy
+from airflow_carbon.core.costs import FREE, Stopping
 from airflow_carbon.core.flexibility import Flexibility
 from airflow_carbon.core.intensity import IntensitySeries
 from airflow_carbon.core.policy import Policy
 from airflow_carbon.core.slices import best_slices
-from airflow_carbon.core.stopping import FREE, Stopping
 from airflow_carbon.core.window import best_window
 
 if TYPE_CHECKING:

@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from airflow_carbon.core.costs import Stopping
 from airflow_carbon.core.flexibility import Flexibility
 from airflow_carbon.core.intensity import IntensitySeries
 from airflow_carbon.core.many import best_windows
 from airflow_carbon.core.slices import best_slices
-from airflow_carbon.core.stopping import Stopping
 from airflow_carbon.core.units import ZoneKey
 from airflow_carbon.core.window import best_window
 

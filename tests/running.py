@@ -7,10 +7,10 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from strategies import MINUTE, T0, region_of
 
+from airflow_carbon.core.costs import Costs, Stopping
 from airflow_carbon.core.flexibility import Flexibility, Phase
 from airflow_carbon.core.plan import Place
-from airflow_carbon.core.remaining import Costs, Remaining
-from airflow_carbon.core.stopping import Stopping
+from airflow_carbon.core.remaining import Remaining
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)

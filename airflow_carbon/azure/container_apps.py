@@ -70,7 +70,7 @@ class ContainerApps:
             "name": "training",
             "image": self.image,
             "command": ["/bin/sh", "-c"],
-            "args": [work.command],
+            "args": [work.line],
             "env": [{"name": key, "value": value} for key, value in work.environment.items()],
             "resources": {"cpu": self.cpu, "memory": self.memory},
         }

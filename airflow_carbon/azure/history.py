@@ -1,8 +1,9 @@
-"""What Azure Machine Learning's run history tells of a job that failed: its error, its log."""
+"""What Azure Machine Learning's run history tells of a job: its error, its log, its times."""
 
 from __future__ import annotations
 
 import ssl
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,10 +13,10 @@ from airflow_carbon.azure.machine_learning import API_VERSION
 from airflow_carbon.core.errors import CarbonError, ServiceUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
-    from airflow_carbon.azure.arm import Arm, Reply
+    from airflow_carbon.azure.arm import Arm, AsyncArm, Reply
 
 _PATIENCE_S = 30.0
 
@@ -26,16 +27,54 @@ def failure_of(arm: Arm, resource: str) -> tuple[str, str]:
     ``resource`` is the id of a job of Azure Machine Learning. The run history's address is in
     the workspace's discovery document, as Azure's own client finds it.
     """
-    workspace, _, name = resource.rpartition("/jobs/")
-    if not workspace:
-        return "", ""
+    details: Mapping[str, Any] | None = None
+    asking = _details(resource)
     try:
-        discovery = arm.send(_get(workspace, _discovery_url))
-        history = arm.send(_get(discovery, _history))
-        details = arm.send(_get(f"{history}/history/v1.0{workspace}/runs/{name}/details", _body))
+        ask = next(asking)
+        while True:
+            ask = asking.send(arm.send(ask))
+    except StopIteration as end:
+        details = end.value
     except CarbonError:
         return "", ""
-    return error_of(details.get("error"))
+    return error_of(details.get("error")) if details else ("", "")
+
+
+async def atimes_of(arm: AsyncArm, resource: str) -> tuple[datetime | None, datetime | None]:
+    """Return when a job of Azure Machine Learning began to run and ended; None: nobody can say."""
+    details: Mapping[str, Any] | None = None
+    asking = _details(resource)
+    try:
+        ask = next(asking)
+        while True:
+            ask = asking.send(await arm.send(ask))
+    except StopIteration as end:
+        details = end.value
+    except CarbonError:
+        return None, None
+    details = details or {}
+    return _instant(details.get("startTimeUtc")), _instant(details.get("endTimeUtc"))
+
+
+def _details(resource: str) -> Generator[Ask[Any], Any, Mapping[str, Any] | None]:
+    """Ask for a run's details, and before that for where they are."""
+    workspace, _, name = resource.rpartition("/jobs/")
+    if "/workspaces/" not in workspace:
+        return None
+    discovery = yield _get(workspace, _discovery_url)
+    history = yield _get(discovery, _history)
+    details: Mapping[str, Any] = yield _get(
+        f"{history}/history/v1.0{workspace}/runs/{name}/details", _body
+    )
+    return details
+
+
+def _instant(text: object) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def fetch(url: str, to: Path, ca_file: str | None = None) -> None:

@@ -43,12 +43,24 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """What is to run: a shell command, its environment, and labels that people read."""
+    """What is to run: a shell command, its environment, and labels that people read.
+
+    ``is_one``: the command is a single program, which may take the place of its shell.
+    """
 
     command: str
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
     timeout_s: int | None = None
+    is_one: bool = False
+
+    @property
+    def line(self) -> str:
+        """The command for a shell that runs nothing else: one program hears Azure's signals itself.
+
+        A shell dies of SIGTERM alone, or as a container's first process ignores it.
+        """
+        return f"exec {self.command}" if self.is_one else self.command
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,26 +35,27 @@ class Launched:
     skipped: Mapping[str, str] = field(default_factory=dict)
 
 
-def launch(
+def launch(  # noqa: PLR0913 - what is launched where
     arm: Arm,
     targets: Sequence[Target],
     name_of: Callable[[int], str],
     work: Work,
     *,
+    first: int = 1,
     pause: Callable[[float], None] = time.sleep,
 ) -> Launched:
     """Return the training of a task: the one that is there, else a new one.
 
-    Attempts are numbered. The first that has not failed, wherever it runs, is the training; if
-    all have, the next number is launched, in the first of the targets that has room for it. Names
-    are the same for everybody who asks, and Azure keeps one job of a name: whoever comes second
-    is given the first one's.
+    Attempts are numbered, and those before ``first`` are known to be over. The first that has not
+    failed, wherever it runs, is the training; if all have, the next number is launched, in the
+    first of the targets that has room for it. Names are the same for everybody who asks, and Azure
+    keeps one job of a name: whoever comes second is given the first one's.
 
     Raises:
         AzureRefusedError: no target has room, or one refuses for another reason.
         ServiceUnavailableError: Azure gives no answer; what was launched will be found.
     """
-    for attempt in range(1, MOST_ATTEMPTS + 1):
+    for attempt in range(first, MOST_ATTEMPTS + first):
         name, skipped = name_of(attempt), dict[str, str]()
         there = _find(arm, targets, name)
         for target, view in there:

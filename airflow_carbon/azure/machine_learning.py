@@ -67,7 +67,7 @@ class MachineLearning:
             "jobType": "Command",
             "displayName": work.labels.get("task", name),
             "experimentName": self.experiment,
-            "command": work.command,
+            "command": work.line,
             "environmentId": self.environment_id,
             "environmentVariables": dict(work.environment),
             "tags": dict(work.labels),

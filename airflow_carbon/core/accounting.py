@@ -167,11 +167,14 @@ def baseline_emissions(
 ) -> GramsCO2eq | None:
     """Return what the same energy would have emitted, begun at submission [gCO2eq].
 
-    ``series`` and ``pue`` are those of the default region. None where the series does not
-    cover that time: a baseline that can't be priced is unknown, not 0 g.
+    Without its pauses: who runs at once does not stop. ``series`` and ``pue`` are those of the
+    default region. None where the series does not cover that time: a baseline that can't be
+    priced is unknown, not 0 g.
     """
     try:
-        grams = emissions_by_interval(profile.shifted(submitted - started), series, pue)
+        grams = emissions_by_interval(
+            profile.without_gaps().shifted(submitted - started), series, pue
+        )
     except ForecastCoverageError:
         return None
     return GramsCO2eq(float(np.nansum(grams)))
@@ -240,7 +243,7 @@ def account(  # noqa: PLR0913 - both sides of one comparison
         ForecastCoverageError: the run lies outside the series of its own intensity.
     """
     run = footprint(profile, actual.series, pue=pue, quality=actual.quality)
-    why_not = _not_comparable(actual, baseline)
+    why_not = not_comparable(actual, baseline)
     priced = (
         baseline_emissions(
             profile,
@@ -262,7 +265,8 @@ def account(  # noqa: PLR0913 - both sides of one comparison
     )
 
 
-def _not_comparable(actual: Survey, baseline: Survey | None) -> str | None:
+def not_comparable(actual: Survey, baseline: Survey | None) -> str | None:
+    """Return why a baseline is not of the same method as a run's intensity; None where it is."""
     if baseline is None:
         return "no source knows the default region's intensity at submission"
     if baseline.source != actual.source:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from airflow_carbon.core.costs import MARGIN
 from airflow_carbon.core.errors import ForecastCoverageError
 from airflow_carbon.core.policy import WorkloadClass
 from airflow_carbon.core.units import GramsPerKWh
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
     from airflow_carbon.core.policy import Policy
 
 SHORTEST_WAIT: Final = timedelta(seconds=1)
-
-MARGIN: Final = 0.01
-"""A plan is given up for one that is cleaner by this share, not for less.
-
-Of many noisy windows the lowest looks cleaner than it is: a small gain is as likely noise.
-"""
 
 
 _INSTANT_S: Final = 1e-6

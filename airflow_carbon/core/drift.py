@@ -2,77 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
+from airflow_carbon.core.costs import FREE, MARGIN, USUAL, Drift
 from airflow_carbon.core.course import Because, Continue, Move, Pause, Resume
-from airflow_carbon.core.decision import MARGIN
-from airflow_carbon.core.errors import InvalidOptionError, InvalidSeriesError
-from airflow_carbon.core.flexibility import parse_duration, parse_number
-from airflow_carbon.core.remaining import Costs, best_course, course_at, later_course
-from airflow_carbon.core.stopping import FREE
+from airflow_carbon.core.errors import InvalidSeriesError
+from airflow_carbon.core.remaining import best_course, course_at, later_course
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from airflow_carbon.core.costs import Costs, Stopping
     from airflow_carbon.core.flexibility import Flexibility
     from airflow_carbon.core.intensity import Forecast, IntensitySeries
     from airflow_carbon.core.region import Region
     from airflow_carbon.core.remaining import Course, Remaining
-    from airflow_carbon.core.stopping import Stopping
 
 _ROUNDING: Final = 1e-9
 """Values this close, relative to each other, are equal: the rounding of float64."""
-
-USUAL: Final = Costs()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Drift:
-    """How far, and for how long, reality may be over the forecast before that counts.
-
-    ``share``: by so much of what was promised; ``lasting``: all of this time.
-
-    Raises:
-        InvalidOptionError, InvalidDurationError: a value that can't be read.
-
-    >>> Drift(share="50 %", lasting="1h").as_dict()
-    {'share': 0.5, 'lasting': '3600s'}
-    """
-
-    share: float = 0.20
-    lasting: timedelta = timedelta(minutes=30)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "share", _share("share", self.share))
-        object.__setattr__(self, "lasting", parse_duration("lasting", self.lasting))
-
-    @classmethod
-    def read(cls, value: object) -> Self:
-        """Read a drift, or a mapping of plain values; None is the default.
-
-        Raises:
-            InputError: anything else.
-        """
-        if isinstance(value, cls):
-            return value
-        if value is None:
-            return cls()
-        names = [field.name for field in fields(cls)]
-        remedy = f"write a mapping with {' and '.join(names)}"
-        if not hasattr(value, "items"):
-            raise InvalidOptionError("drift", value, remedy)
-        given: Mapping[str, Any] = value  # type: ignore[assignment] # it has items
-        if unknown := set(given) - set(names):
-            raise InvalidOptionError("drift", min(unknown, key=str), remedy)
-        return cls(**given)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON has them; :meth:`read` reads them back."""
-        seconds = f"{self.lasting.total_seconds():.6f}".rstrip("0").rstrip(".")
-        return {"share": self.share, "lasting": f"{seconds}s"}
 
 
 def has_drifted(
@@ -290,11 +239,3 @@ def _same_kind(promised: IntensitySeries, actual: IntensitySeries) -> None:
         if ours != theirs:
             fault = f"its {name} is {theirs}, where that of the forecast is {ours}"
             raise InvalidSeriesError(actual.zone, fault)
-
-
-def _share(name: str, value: object) -> float:
-    """Read a share, 0 or more: a number, or text such as ``0.2`` or ``150%``."""
-    remedy = "write a share, 0 or more, such as 0.2 or '20%'"
-    text = str(value).strip()
-    number = parse_number(name, text.removesuffix("%").strip(), remedy)
-    return number / 100 if text.endswith("%") else number

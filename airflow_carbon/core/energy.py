@@ -190,3 +190,19 @@ class EnergyProfile:
         """Return the same energy at another time: what a baseline prices."""
         seconds = by.total_seconds()
         return replace(self, begins=self.begins + seconds, ends=self.ends + seconds)
+
+    def without_gaps(self) -> EnergyProfile:
+        """Return the same energy without the spans of which it has no interval: its pauses.
+
+        >>> paused = EnergyProfile.from_rows(
+        ...     [(0, 2, 5.0, "gpu", "counter"), (60, 61, 5.0, "gpu", "counter")]
+        ... )
+        >>> paused.without_gaps().ends.tolist()
+        [2.0, 3.0]
+        """
+        order = np.argsort(self.begins, kind="stable")
+        begins, reached = self.begins[order], np.maximum.accumulate(self.ends[order])
+        gaps = np.concatenate(([0.0], np.maximum(begins[1:] - reached[:-1], 0.0)))
+        earlier = np.empty_like(self.begins)
+        earlier[order] = np.cumsum(gaps)[: len(begins)]
+        return replace(self, begins=self.begins - earlier, ends=self.ends - earlier)

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from airflow_carbon.core.decision import MARGIN
-from airflow_carbon.core.flexibility import Flexibility, Phase, parse_number, parse_share
+from airflow_carbon.core.flexibility import Flexibility, Phase
 from airflow_carbon.core.region import DEFAULT_PUE
-from airflow_carbon.core.stopping import FREE, Stopping
 from airflow_carbon.core.units import HOUR
 from airflow_carbon.core.window import Window, job_means, start_means, startable, window_at
 
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from airflow_carbon.core.costs import Stopping
     from airflow_carbon.core.flexibility import Span
     from airflow_carbon.core.intensity import FloatArray, IntensitySeries
     from airflow_carbon.core.plan import Place
@@ -87,39 +86,6 @@ class Remaining:
             return ()
         overhead += max(-self.done, timedelta(0))
         return (*([Phase(duration=overhead, power=mean)] if overhead else []), *left)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Costs:
-    """What leaving the course costs, and what it has to save.
-
-    ``stopping``: a pause; its energies are of the mean power of the work left. ``moving``: a
-    move to another region; None is as a pause. ``min_saving``: the least saving as a share of
-    going on; ``min_saving_g_per_kw``: as a mass [gCO2eq per kW of that power].
-
-    Raises:
-        InvalidOptionError: a least saving that can't be read.
-    """
-
-    stopping: Stopping = FREE
-    moving: Stopping | None = None
-    min_saving: float = MARGIN
-    min_saving_g_per_kw: float = 0.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "min_saving", parse_share("min_saving", self.min_saving))
-        mass = parse_number("min_saving_g_per_kw", self.min_saving_g_per_kw)
-        object.__setattr__(self, "min_saving_g_per_kw", mass)
-
-    @property
-    def move(self) -> Stopping:
-        """What a move costs."""
-        return self.stopping if self.moving is None else self.moving
-
-    def are_met_by(self, expects: float, going_on: float) -> bool:
-        """Tell whether emissions [g/kW] are enough below those of going on."""
-        least = max(self.min_saving * going_on, self.min_saving_g_per_kw)
-        return going_on - expects > least + _ROUNDING * going_on
 
 
 class Course(NamedTuple):

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from airflow_carbon.core.costs import FREE, Stopping
 from airflow_carbon.core.errors import ForecastCoverageError
-from airflow_carbon.core.stopping import FREE, Stopping, plan_slices
+from airflow_carbon.core.stopping import plan_slices
 from airflow_carbon.core.units import HOUR, GramsPerKWh
 from airflow_carbon.core.window import Window
 

@@ -1,4 +1,4 @@
-"""What stopping costs, and the slices that are worth it: dynamic programming on a grid."""
+"""The slices of time that are worth a stop between them: dynamic programming on a grid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from airflow_carbon.core.errors import ForecastCoverageError, InvalidOptionError
+from airflow_carbon.core.errors import ForecastCoverageError
 from airflow_carbon.core.units import HOUR
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from airflow_carbon.core.costs import Stopping
     from airflow_carbon.core.flexibility import Flexibility, Span
     from airflow_carbon.core.intensity import FloatArray, IntensitySeries
 
@@ -25,45 +26,6 @@ if TYPE_CHECKING:
 
 FINEST: Final = timedelta(minutes=1)
 """Costly stops are planned on a grid no finer than this."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stopping:
-    """What it costs to stop and go on.
-
-    ``energy_h``: energy of a stop and resume, in hours of the job's own power, spent when it
-    resumes: saving and loading the checkpoint, the machine's start. ``g_per_kw``: emissions of
-    a stop and resume that do not depend on the grid [g per kW of the job's power]. ``time``:
-    how long a resumed slice runs before it gets on with the work. ``shortest``: the least work
-    in a slice. ``most``: the largest number of slices.
-
-    Raises:
-        InvalidOptionError: a negative cost or length, or fewer than one slice.
-    """
-
-    energy_h: float = 0.0
-    g_per_kw: float = 0.0
-    time: timedelta = timedelta(0)
-    shortest: timedelta = timedelta(0)
-    most: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("energy_h", "g_per_kw"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise InvalidOptionError(name, getattr(self, name), "write a number, 0 or more")
-        for name in ("time", "shortest"):
-            if getattr(self, name) < timedelta(0):
-                raise InvalidOptionError(name, getattr(self, name), "write a length of time")
-        if self.most is not None and self.most < 1:
-            raise InvalidOptionError("most", self.most, "write 1 or more")
-
-    @property
-    def is_free(self) -> bool:
-        """Whether nothing speaks against stopping."""
-        return self == FREE
-
-
-FREE: Final = Stopping()
 
 
 def plan_slices(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import BaseHook
@@ -150,6 +151,24 @@ class CarbonHook(BaseHook):
         from airflow_carbon.services.calls import adrive
 
         return await adrive(_survey(await self.asources(), zone, begin, end))
+
+    async def aactual(
+        self, zone: ZoneKey, source: str, begin: datetime, end: datetime
+    ) -> IntensitySeries | None:
+        """Ask a source by its name what the intensity was; None where it has no actuals.
+
+        Raises:
+            InputError: a connection that can't be, or a zone that the source does not know.
+            ServiceUnavailableError: the source does not answer.
+        """
+        from airflow_carbon.services.calls import asend
+        from airflow_carbon.services.typical import Typical
+
+        for one in await self.asources():
+            if one.name == source and not isinstance(one, Typical):  # what is typical never was
+                series = await asend(one.history(zone, begin=begin, end=end))
+                return replace(series, zone=zone)  # some are asked by data centre
+        return None
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask each source what works, for the form's *Test* button; good where all of them do."""

@@ -17,7 +17,8 @@ not read is unknown, never 0 J. ``raw_mj`` is the hardware's own counter [mJ] at
 the interval; in a segment's line, at its begin. A device's ``method`` is ``counter``,
 ``power``, ``model``, or ``missing`` where it can't be measured at all. ``run`` names the
 Airflow run as far as it is known, ``command`` the program without its arguments, which may
-hold secrets.
+hold secrets. Where the logs of several machines are joined, ``region`` in a segment's line is
+the Azure region that it ran in.
 
 **A gap.** While a counter can't be read, its intervals are missing. When it answers again,
 the next interval's ``j`` is all that it has counted since its last good reading, and

@@ -39,6 +39,7 @@ class Measurement:
 
     run: Mapping[str, str | int]
     profile: EnergyProfile
+    by_region: Mapping[str | None, EnergyProfile]
     ended: bool
     return_code: int | None
     segments: int
@@ -102,6 +103,8 @@ class _Log:
     segments: int = 0
     codes: dict[str, int] = field(default_factory=dict)
     rows: dict[int, Row] = field(default_factory=dict)
+    regions: dict[str, str | None] = field(default_factory=dict)
+    places: dict[int, str | None] = field(default_factory=dict)
     gaps: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     numbers: count[int] = field(default_factory=count)
 
@@ -111,6 +114,7 @@ class _Log:
             case "segment":
                 self.last = record
                 self.segments += 1
+                self.regions[record["seg"]] = record.get("region")
             case "interval":
                 for device in record["q"]:
                     self._add_row(record, device)
@@ -128,6 +132,7 @@ class _Log:
             for gap in self.gaps.pop(key, ()):
                 if self.rows[gap][0] >= begins:
                     del self.rows[gap]
+        self.places[number] = self.regions.get(interval["seg"])
         self.rows[number] = (
             float(begins),
             float(interval["t1"]),
@@ -144,6 +149,12 @@ class _Log:
         return Measurement(
             run=self.last["run"],
             profile=profile,
+            by_region={
+                place: EnergyProfile.from_rows(
+                    row for number, row in self.rows.items() if self.places[number] == place
+                )
+                for place in dict.fromkeys(self.places[number] for number in self.rows)
+            },
             ended=self.last["seg"] in self.codes,
             return_code=self.codes.get(self.last["seg"]),
             segments=self.segments,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_carbon.core.accounting import Account
+    from airflow_carbon.core.energy import EnergyProfile
     from airflow_carbon.core.region import Region
     from airflow_carbon.core.units import ZoneKey
     from airflow_carbon.ledger.entry import Entry, IntervalRow, RunKey
@@ -131,11 +132,11 @@ def _instant(text: str | None) -> datetime | None:
     return parse_instant("plan", text) if text else None
 
 
-def interval_rows(measured: Measurement, account: Account) -> list[IntervalRow]:
-    """Return the ledger's rows of the intervals."""
+def interval_rows(profile: EnergyProfile, account: Account) -> list[IntervalRow]:
+    """Return the ledger's rows of the intervals of one place."""
     from airflow_carbon.ledger.entry import IntervalRow
 
-    profile, pue = measured.profile, account.footprint.pue
+    pue = account.footprint.pue
     rows = zip(
         profile.devices,
         profile.begins.tolist(),
@@ -163,7 +164,20 @@ def _known(value: float) -> float | None:
     return value if isfinite(value) else None
 
 
-def xcom_values(entry: Entry) -> dict[str, Any]:
+def part_values(site: Site, account: Account) -> dict[str, Any]:
+    """Return what was drawn and emitted in one place, as XCom carries it."""
+    run = account.footprint
+    return {
+        "region": site.name,
+        "zone": str(site.zone),
+        "energy_kwh": run.energy_kwh,
+        "pue": run.pue,
+        "mean_g_per_kwh": run.mean_g_per_kwh,
+        "emissions_g": run.emissions_g,
+    }
+
+
+def xcom_values(entry: Entry, parts: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the footprint as XCom carries it."""
     return {
         "region": entry.region,
@@ -184,4 +198,5 @@ def xcom_values(entry: Entry) -> dict[str, Any]:
         "baseline_g": entry.baseline_g,
         "delta_g": entry.delta_g,
         "delta_percent": entry.delta_percent,
+        "parts": parts,
     }

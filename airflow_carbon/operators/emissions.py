@@ -20,6 +20,7 @@ from airflow_carbon.operators.booking import (
     Site,
     interval_rows,
     ledger_entry,
+    part_values,
     run_key,
     xcom_values,
 )
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_carbon.core.accounting import Account
+    from airflow_carbon.core.energy import EnergyProfile
+    from airflow_carbon.core.intensity import Survey
     from airflow_carbon.meters.reading import Measurement
 
 
@@ -42,7 +45,9 @@ class EmissionsOperator(BaseOperator):
     emissions_high_g, mean_g_per_kwh, pue, energy_method, coverage, intensity_source,
     intensity_quality, and the difference against baseline (baseline_g, delta_g,
     delta_percent; negative is cleaner; None where the baseline's intensity is not known).
-    The baseline is the same energy, begun when the job first could, in the default region.
+    The baseline is the same energy, begun when the job first could, in the default region, without
+    its pauses. A training that was paused and moved is one run: each segment of its log is priced
+    in the region that it ran in (``parts``), and the row's region is that which drew most.
 
     :param measurement: what ``python -m airflow_carbon.measure --out`` wrote.
     :param plan: the sensor's XCom: where the job ran, when it could have begun, and what
@@ -112,27 +117,32 @@ class EmissionsOperator(BaseOperator):
         measured = read_measurement(Path(self.measurement))
         hook = CarbonHook(self.carbon_conn_id)
         plan = _checked(self.plan)
-        site = self._site(plan)
-        baseline = self._baseline_site(hook, site)
+        sites = {name: self._site(plan, name) for name in measured.by_region}
+        baseline = self._baseline_site(hook, next(iter(sites.values())))
         submitted = parse_instant("submitted", plan.get("submitted_at", self.submitted))
-        account = _account(hook, measured, site, baseline, submitted)
+        whole, each = _account(hook, measured, sites, baseline, submitted)
+        parts = list(zip(sites.values(), measured.by_region.values(), each, strict=True))
+        site = max(parts, key=lambda part: part[2].footprint.energy_kwh)[0]
         entry = ledger_entry(
             run_key(measured, context),
             measured,
-            account,
+            whole,
             site=site,
             baseline=baseline,
             plan=plan,
             submitted=submitted,
             size=None if self.size in {None, "", "None"} else self.size,
         )
+        rows = [row for _, profile, one in parts for row in interval_rows(profile, one)]
         with LedgerHook(self.ledger_conn_id).ledger() as ledger:
-            ledger.write(entry, interval_rows(measured, account))
-        self.log.info(account.sentence(site.name or site.zone, baseline.name or baseline.zone))
-        return xcom_values(entry)
+            ledger.write(entry, rows)
+        place = " and ".join(str(one.name or one.zone) for one in sites.values())
+        self.log.info(whole.sentence(place, baseline.name or baseline.zone))
+        return xcom_values(entry, [part_values(where, one) for where, _, one in parts])
 
-    def _site(self, plan: Mapping[str, Any]) -> Site:
-        name = self.region or plan.get("region")
+    def _site(self, plan: Mapping[str, Any], measured: str | None) -> Site:
+        """Return where a part of the run was: as the log says, else as the DAG does."""
+        name = measured or self.region or plan.get("region")
         if name:
             found = region_by_name(name)
             return Site(zone=found.zone, region=found)
@@ -159,22 +169,32 @@ def _checked(plan: object) -> Mapping[str, Any]:
 
 
 def _account(
-    hook: CarbonHook, measured: Measurement, site: Site, baseline: Site, submitted: datetime
-) -> Account:
-    from airflow_carbon.core.accounting import account
+    hook: CarbonHook,
+    measured: Measurement,
+    sites: Mapping[str | None, Site],
+    baseline: Site,
+    submitted: datetime,
+) -> tuple[Account, list[Account]]:
+    from airflow_carbon.core.parts import Part, account_parts
 
-    profile = measured.profile
+    parts = [
+        Part(profile=profile, actual=_survey(hook, sites[name], profile), pue=sites[name].pue)
+        for name, profile in measured.by_region.items()
+    ]
+    begin, end = measured.profile.without_gaps().span
+    return account_parts(
+        measured.profile,
+        parts,
+        baseline=hook.survey(baseline.zone, submitted, submitted + (end - begin)),
+        baseline_pue=baseline.pue,
+        submitted=submitted,
+    )
+
+
+def _survey(hook: CarbonHook, site: Site, profile: EnergyProfile) -> Survey:
     begin, end = profile.span
     actual = hook.survey(site.zone, begin, end)
     if actual is None:
         cause = f"nothing on {site.zone} from {begin:%F %H:%MZ} to {end:%F %H:%MZ}"
         raise ServiceUnavailableError("every source", cause)
-    otherwise = hook.survey(baseline.zone, submitted, submitted + (end - begin))
-    return account(
-        profile,
-        actual,
-        pue=site.pue,
-        baseline=otherwise,
-        baseline_pue=baseline.pue,
-        submitted=submitted,
-    )
+    return actual

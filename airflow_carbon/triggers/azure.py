@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_carbon import clock
 from airflow_carbon.azure.errors import AzureRefusedError
+from airflow_carbon.azure.job import State
 from airflow_carbon.core.errors import CarbonError, RateLimitedError, ServiceUnavailableError
 from airflow_carbon.hooks.azure import AzureHook
 
@@ -55,6 +56,8 @@ class AzureJobTrigger(BaseTrigger):
 
     def __post_init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's own has no types
+        self._running_since: datetime | None = None
+        self._runs = asyncio.Event()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its fields."""
@@ -69,7 +72,11 @@ class AzureJobTrigger(BaseTrigger):
                 view = await self._attend(arm)
             except CarbonError as exc:
                 error = str(exc)
-        yield TriggerEvent(
+        yield self._event(view, error)
+
+    def _event(self, view: JobView | None, error: str | None = None, **more: Any) -> TriggerEvent:
+        """Return what the task is told; ``more`` only where a job may be paused."""
+        return TriggerEvent(
             {
                 "region": self.region,
                 "name": self.name,
@@ -77,6 +84,7 @@ class AzureJobTrigger(BaseTrigger):
                 "skipped": self.skipped,
                 "view": None if view is None else plain(view),
                 "error": error,
+                **more,
             }
         )
 
@@ -87,11 +95,12 @@ class AzureJobTrigger(BaseTrigger):
             subscription = arm.login.subscription_id
             try:
                 view = await arm.send(target.look(subscription, self.name))
-                await arm.send(target.cancel(subscription, self.name, view.part))
+                if not view.state.is_final:
+                    await arm.send(target.cancel(subscription, self.name, view.part))
             except CarbonError as exc:
                 self.log.error("%s was not cancelled: %s", self.name, exc)  # noqa: TRY400
             else:
-                self.log.info("%s is cancelled", self.name)
+                self.log.info("%s is %s", self.name, "over" if view.state.is_final else "cancelled")
 
     async def _arm(self) -> AsyncArm:
         # Half a second of imports, off the event loop that all triggers share.
@@ -108,7 +117,7 @@ class AzureJobTrigger(BaseTrigger):
         while True:
             pause = self.poll_s
             try:
-                view = await arm.send(target.look(arm.login.subscription_id, self.name))
+                view = await self._look(arm, target)
             except RateLimitedError as exc:
                 pause = max(self.poll_s, exc.retry_after / timedelta(seconds=1))
                 self.log.info("%s", exc)
@@ -121,9 +130,29 @@ class AzureJobTrigger(BaseTrigger):
                 if view.said != said:
                     self.log.info("%s in %s: %s", self.name, self.region, view.said)
                     said = view.said
+                if view.state is State.RUNNING:
+                    self._running_since = view.started_at or self._running_since or clock.now()
+                    self._runs.set()
                 if view.state.is_final:
-                    return view
+                    return await self._timed(arm, view)
             await self._rest(pause)
+
+    async def _look(self, arm: AsyncArm, target: Target) -> JobView:
+        return await arm.send(target.look(arm.login.subscription_id, self.name))
+
+    async def _timed(self, arm: AsyncArm, view: JobView) -> JobView:
+        """Return the view of a job that is over with its times, as seen where Azure tells none."""
+        from airflow_carbon.azure.history import atimes_of
+
+        started, ended = view.started_at, view.ended_at
+        if started is None or ended is None:
+            told = await atimes_of(arm, view.resource)
+            started, ended = started or told[0], ended or told[1]
+        return replace(
+            view,
+            started_at=started or self._running_since,
+            ended_at=ended or clock.now(),
+        )
 
     async def _rest(self, seconds: float) -> None:
         seconds *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret

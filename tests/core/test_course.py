@@ -9,13 +9,13 @@ import pytest
 from running import FRANCE, HOUR, PLACE, SECOND, SWEDEN, left_of, region_of
 from strategies import MINUTE, T0, forecast_of
 
+from airflow_carbon.core.costs import Costs, Stopping
 from airflow_carbon.core.course import Because, Continue, Move, Pause, Resume
 from airflow_carbon.core.drift import follow, resume
 from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.flexibility import Flexibility, Phase
 from airflow_carbon.core.intensity import Signal
-from airflow_carbon.core.remaining import Costs, Remaining
-from airflow_carbon.core.stopping import Stopping
+from airflow_carbon.core.remaining import Remaining
 
 DAY = forecast_of([400, 400, 300, 100, 100, 300, 400, 400, 400, 400, 400, 400, 400])
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from running import HOUR, SECOND, levels
 from strategies import MINUTE, T0, series_of
 
-from airflow_carbon.core.drift import Drift, has_drifted
+from airflow_carbon.core.costs import Drift
+from airflow_carbon.core.drift import has_drifted
 from airflow_carbon.core.errors import InvalidDurationError, InvalidOptionError, InvalidSeriesError
 from airflow_carbon.core.intensity import FactorType, Signal
 

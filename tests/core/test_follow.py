@@ -24,10 +24,10 @@ from running import (
 )
 from strategies import MINUTE, T0, forecast_of
 
+from airflow_carbon.core.costs import Costs, Stopping
 from airflow_carbon.core.course import Because, Continue, Move, Pause, Resume
 from airflow_carbon.core.drift import follow, resume
-from airflow_carbon.core.remaining import Costs, Remaining
-from airflow_carbon.core.stopping import Stopping
+from airflow_carbon.core.remaining import Remaining
 
 
 def powers_of(left):

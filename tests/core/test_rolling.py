@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import MINUTE, T0, problems, series_of
 
-from airflow_carbon.core.decision import MARGIN
+from airflow_carbon.core.costs import MARGIN
 from airflow_carbon.core.errors import ForecastCoverageError
 from airflow_carbon.core.flexibility import Flexibility
 from airflow_carbon.core.rolling import replan, runs_this_step

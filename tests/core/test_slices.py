@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import T0
 
+from airflow_carbon.core.costs import Stopping
 from airflow_carbon.core.errors import ForecastCoverageError, InvalidOptionError
 from airflow_carbon.core.flexibility import Flexibility, Phase
 from airflow_carbon.core.intensity import IntensitySeries
-from airflow_carbon.core.slices import Stopping, best_slices
+from airflow_carbon.core.slices import best_slices
 from airflow_carbon.core.window import best_window
 
 HOUR = timedelta(hours=1)

@@ -19,6 +19,7 @@ from airflow_carbon.core.errors import (
     UnknownConnectionError,
 )
 from airflow_carbon.hooks.ledger import LedgerHook
+from airflow_carbon.meters.joining import join
 
 RUN = {
     "AIRFLOW_CTX_DAG_ID": "nightly",
@@ -210,3 +211,31 @@ def test_without_a_connection_the_ledger_is_a_file_in_airflows_home(tmp_path):
     )
 
     assert (home / "carbon.db").exists()
+
+
+def test_a_run_in_two_regions_is_one_row_priced_where_each_part_ran(log, ledger, tmp_path):
+    home, other = tmp_path / "home.jsonl", tmp_path / "other.jsonl"
+    seg = json.loads(log.read_text().splitlines()[0])["seg"]
+    other.write_text(_later(log.read_text().replace(seg, "another0"), 60))
+    join(home, log, "swedencentral")
+    join(home, other, "polandcentral")
+
+    values = account(home, region="francecentral")
+
+    (entry,) = ledger.recent()
+    here, there = values["parts"]
+    assert (here["region"], there["region"]) == ("swedencentral", "polandcentral")
+    assert here["energy_kwh"] == pytest.approx(there["energy_kwh"])
+    assert there["mean_g_per_kwh"] > 5 * here["mean_g_per_kwh"]
+    assert entry.emissions_g == pytest.approx(here["emissions_g"] + there["emissions_g"])
+    assert entry.pue == pytest.approx((here["pue"] + there["pue"]) / 2)
+    alone = account(other, region="polandcentral")
+    assert there["emissions_g"] == pytest.approx(alone["emissions_g"])
+
+
+def _later(text, seconds):
+    """Move a log in time."""
+    records = [json.loads(line) for line in text.splitlines()]
+    for record in records:
+        record |= {key: record[key] + seconds for key in ("t", "t0", "t1") if key in record}
+    return "".join(f"{json.dumps(record)}\n" for record in records)

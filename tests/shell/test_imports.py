@@ -52,6 +52,13 @@ def test_parsing_a_dag_loads_nothing_heavy(dag):
     assert loaded_by(f"import runpy; runpy.run_path({str(file)!r})") == ""
 
 
+def test_a_training_that_may_be_paused_is_read_without_anything_heavy():
+    pause = {"duration": "4h", "max_delay": "20h", "stopping": {"time": "10m"}, "drift": {}}
+    fields = f"task_id='t', command='c', targets={{'swedencentral': {{}}}}, pause={pause}"
+    code = f"from airflow_carbon import AzureTrainingOperator as A; A({fields})"
+    assert loaded_by(code) == ""
+
+
 def test_the_provider_info_loads_nothing_heavy():
     assert loaded_by("import airflow_carbon.provider_info as p; p.get_provider_info()") == ""
 

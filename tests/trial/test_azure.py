@@ -7,10 +7,16 @@ import os
 import re
 import signal
 import sys
+from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from servers.arm import arm_server
+
+from airflow_carbon import clock
+from airflow_carbon.meters.reading import read_measurement
 
 pytestmark = pytest.mark.trial
 
@@ -151,3 +157,57 @@ def test_what_was_measured_in_azure_comes_home_and_is_priced(airflow, azure, tmp
     path = f"/dags/azure_measured/dagRuns/{run_id}/taskInstances/train"
     shown = json.dumps(airflow.api("GET", path)) + said(airflow, run_id, "azure_measured")
     assert "sig=" not in shown
+
+
+def test_a_training_pauses_when_the_grid_gets_dirty_and_is_one_run_in_the_ledger(
+    airflow, azure, tmp_path
+):
+    begins, file = clock.now(), tmp_path / "home" / "energy.jsonl"
+    grid = tmp_path / "leaving.csv"
+
+    def lay(values):
+        index = pd.date_range(begins, periods=300, freq="1s", name="at")
+        new = tmp_path / "new.csv"
+        pd.DataFrame({"SE-SE3": values}, index=index).to_csv(new)
+        new.replace(grid)
+
+    lay(np.full(300, 100.0))
+    at = begins.isoformat()
+    airflow.connect("leaving", sources="replay", replay_file=str(grid), replay_starts_at=at)
+    url = azure.control.sas("logs", "pauses.jsonl", base=azure.plain_url)
+    body = {"connection_id": "energy_of_pauses", "conn_type": "generic", "password": url}
+    airflow.api("POST", "/connections", json=body)
+    done = tmp_path / "done"
+    command = (
+        f"n=$(cat {done} 2>/dev/null || echo 0); "
+        f"while [ $n -lt 35 ]; do sleep 1; n=$((n+1)); echo $n > {done}; done"
+    )
+    run_id = airflow.trigger("azure_paused", command=command, file=str(file))
+    name = attended(airflow, run_id, "azure_paused")
+    airflow.until(done.exists, 30, "it does not train")
+    clean = round((clock.now() - begins).total_seconds()) + 30
+    lay([400.0] * clean + [40.0] * (300 - clean))
+
+    def paused():
+        stopped = azure.control.job(name)["status"] == "Canceled"
+        return stopped and "pauses to" in said(airflow, run_id, "azure_paused")
+
+    airflow.until(paused, 60, "it is not paused")
+    (train, *_) = (
+        one for one in airflow.task_instances("azure_paused", run_id) if one["task_id"] == "train"
+    )
+    assert train["state"] in {"deferred", "queued", "running"}
+    assert airflow.finished("azure_paused", run_id, 180) == "success"
+
+    result = airflow.xcom("azure_paused", run_id, "train")
+    first, second = result["segments"]
+    assert (first["ended"], second["ended"]) == ("paused", "succeeded")
+    assert first["ended_at"] < second["started_at"]
+    assert second["started_at"] >= (begins + timedelta(seconds=clean - 1)).isoformat()
+    assert done.read_text() == "35\n"
+    assert azure.control.starts(first["name"]) == azure.control.starts(second["name"]) == 1
+    measured = read_measurement(file)
+    assert measured.segments == 2
+    account = airflow.xcom("azure_paused", run_id, "account")
+    assert account["energy_kwh"] == pytest.approx(measured.profile.total / 3.6e6)
+    assert [one["region"] for one in account["parts"]] == ["swedencentral"]

@@ -51,3 +51,29 @@ with DAG("azure_measured", schedule=None, params={"file": ""}, default_args=ARGS
         task_id="account", measurement="{{ params.file }}", region=train.output["region"]
     )
     train >> account
+
+with DAG("azure_paused", schedule=None, params={"command": "sleep 3", "file": ""}):
+    train = AzureTrainingOperator(
+        task_id="train",
+        command="{{ params.command }}",
+        targets=TARGETS,
+        region="swedencentral",
+        pause={
+            "duration": "40s",
+            "max_delay": "3m",
+            "drift": {"share": 0.2, "lasting": "2s"},
+            "stopping": {"time": "1s", "most": 2},
+            "carbon_conn_id": "leaving",
+        },
+        measurement_url="{{ conn.energy_of_pauses.password }}",
+        measurement="{{ params.file }}",
+        poll_interval="1s",
+        azure_conn_id="azure_stand_in",
+    )
+    account = EmissionsOperator(
+        task_id="account",
+        measurement="{{ params.file }}",
+        region=train.output["region"],
+        carbon_conn_id="leaving",
+    )
+    train >> account

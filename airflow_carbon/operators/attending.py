@@ -1,0 +1,219 @@
+"""How a task attends its training: launched, deferred to a trigger, stopped, launched again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.sdk import BaseOperator
+
+from airflow_carbon import clock
+from airflow_carbon.azure.errors import TrainingFailedError
+from airflow_carbon.core.errors import ServiceUnavailableError
+from airflow_carbon.core.flexibility import parse_duration
+from airflow_carbon.hooks.azure import AzureHook
+from airflow_carbon.operators.portal import AzurePortalLink
+from airflow_carbon.operators.training import bring_home, remember, targets_of, work_of
+from airflow_carbon.triggers.azure import AzureJobTrigger
+from airflow_carbon.triggers.course import Course, plain_pause, promise_of
+from airflow_carbon.triggers.pausing import FollowedJobTrigger, PausedJobTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_carbon.azure.launch import Launched
+
+
+class AttendedTraining(BaseOperator):
+    """A task whose work is a job in Azure; its fields are those of ``AzureTrainingOperator``.
+
+    Between any two of its steps the process may be killed. What is to be done next is then in
+    the deferred trigger's fields, and for a new try in Airflow's task state store; what has been
+    done is seen in Azure, where a job keeps its name.
+    """
+
+    command: str
+    targets: Mapping[str, Mapping[str, Any]]
+    region: str | None
+    ranking: Sequence[Any] | None
+    environment: Mapping[str, str] | None
+    measure: bool
+    measurement_url: str | None
+    measurement: str | None
+    pause: Any
+    submitted: str
+    timeout: timedelta | str | None
+    poll_s: float
+    azure_conn_id: str
+    portal_page: str
+
+    def _stop_and_wait(
+        self, context: Context, event: Mapping[str, Any], segments: list[dict[str, Any]]
+    ) -> NoReturn:
+        """Let a trigger stop the job and wait; what it is to do is kept before it is done."""
+        kept = {key: event[key] for key in ("region", "name", "attempt", "skipped", "stop")}
+        self.log.info("%s", kept["stop"]["said"])
+        remember(context, segments, kept)
+        trigger = PausedJobTrigger(
+            **self._attended(), **kept, until=None, pause=self._pausing(), segments=segments
+        )
+        self.defer(trigger=trigger, method_name="complete", kwargs={"segments": segments})
+
+    def _resume(
+        self, context: Context, event: Mapping[str, Any], segments: list[dict[str, Any]]
+    ) -> None:
+        """Launch a training again that was paused, where it shall go on."""
+        resume, last = event["resume"], event["segment"]
+        self._launch_and_wait(
+            context,
+            skipped=dict(event["skipped"]),
+            until=self._until(),
+            segments=[*segments, *([last] if last else [])],
+            region=resume["region"],
+            first=event["attempt"] + 1,
+            follow=resume["because"] != "deadline",
+        )
+
+    def _launch_and_wait(  # noqa: PLR0913 - what is launched, where, and after what
+        self,
+        context: Context,
+        *,
+        skipped: dict[str, str],
+        until: str | None,
+        segments: list[dict[str, Any]],
+        region: str | None = None,
+        first: int = 1,
+        follow: bool = True,
+    ) -> NoReturn:
+        from airflow_carbon.azure.job import job_name
+        from airflow_carbon.azure.launch import launch
+
+        ti = context["ti"]
+        key: dict[str, Any] = {
+            "dag_id": ti.dag_id,
+            "run_id": ti.run_id,
+            "task_id": ti.task_id,
+            "map_index": -1 if ti.map_index is None else ti.map_index,
+        }
+        targets = targets_of(self.targets, region or self.region, self.ranking, skipped)
+        work = work_of(
+            ti,
+            self.command,
+            self.environment,
+            measure=self.measure,
+            measurement_url=self.measurement_url,
+            timeout_s=self._timeout_s(),
+        )
+        with AzureHook(self.azure_conn_id).arm() as arm:
+            launched = launch(
+                arm, targets, lambda attempt: job_name(**key, attempt=attempt), work, first=first
+            )
+        self._say(launched)
+        self.portal_page = launched.view.link or self._page(launched.view.resource)
+        ti.xcom_push(key=AzurePortalLink().xcom_key, value=self.portal_page)
+        over = [one for one in segments if one["attempt"] < launched.attempt]
+        course = self._course() if follow and not launched.view.state.is_final else None
+        trigger = self._trigger(launched, over, course, until=until, skipped=skipped)
+        if self.pause:
+            remember(context, over, None)
+        self.defer(
+            trigger=trigger, method_name="complete", kwargs={"until": until, "segments": over}
+        )
+
+    def _trigger(
+        self,
+        launched: Launched,
+        over: list[dict[str, Any]],
+        course: Course | None,
+        *,
+        until: str | None,
+        skipped: dict[str, str],
+    ) -> AzureJobTrigger:
+        """Return who attends the job: to its end, or with a course until it should stop."""
+        fields: dict[str, Any] = {
+            **self._attended(),
+            "region": launched.target.region,
+            "name": launched.name,
+            "attempt": launched.attempt,
+            "until": until,
+            "skipped": skipped | dict(launched.skipped),
+        }
+        if course is None:
+            return AzureJobTrigger(**fields)
+        promised = promise_of(course, launched.target.region, self.log)
+        return FollowedJobTrigger(**fields, pause=self._pausing(), segments=over, promised=promised)
+
+    def _attended(self) -> dict[str, Any]:
+        """Return what every trigger has to know."""
+        return {
+            "azure_conn_id": self.azure_conn_id,
+            "targets": {name: dict(profile) for name, profile in self.targets.items()},
+            "poll_s": self.poll_s,
+        }
+
+    def _pausing(self) -> dict[str, Any]:
+        return {**plain_pause(self.pause), "submitted": self.submitted}
+
+    def _course(self) -> Course | None:
+        """Return how the training may be paused; raises for what can't be, before it runs."""
+        return Course.read(self._pausing()) if self.pause else None
+
+    def _timeout_s(self) -> int | None:
+        if self.timeout in {None, "", "None"}:
+            return None
+        return max(1, round(parse_duration("timeout", self.timeout).total_seconds()))
+
+    def _until(self) -> str | None:
+        seconds = self._timeout_s()
+        return None if seconds is None else (clock.now() + timedelta(seconds=seconds)).isoformat()
+
+    def _fetch(self, region: str) -> None:
+        """Bring the agent's log home; a training that succeeded does not fail for its log."""
+        if not (self.measurement and self.measurement_url):
+            return
+        login = AzureHook(self.azure_conn_id).login()
+        try:
+            bring_home(self.measurement_url, Path(self.measurement), region, login.ca_file)
+        except (ServiceUnavailableError, OSError) as exc:
+            self.log.warning("the measurement was not fetched: %s", exc)
+
+    def _why(self, view: Mapping[str, Any]) -> tuple[str, str, str]:
+        """Return how a job ended, and the code and the message of why."""
+        from airflow_carbon.azure.history import failure_of
+        from airflow_carbon.azure.job import State, final_state
+
+        code, message = view["code"], view["message"]
+        if not message:
+            with AzureHook(self.azure_conn_id).arm() as arm:
+                code, message = failure_of(arm, view["resource"])
+        return final_state(State(view["state"]), code, message).value, code, message
+
+    def _fail(
+        self,
+        context: Context,
+        segments: list[dict[str, Any]],
+        event: Mapping[str, Any],
+        said: str,
+        message: str,
+    ) -> NoReturn:
+        if self.pause:
+            remember(context, segments, None)
+        error = TrainingFailedError(
+            event["name"], said, message, self.portal_page or self._page("")
+        )
+        self.log.error("%s", error)
+        raise error
+
+    def _page(self, resource: str) -> str:
+        return AzureHook(self.azure_conn_id).login().portal(resource)
+
+    def _say(self, launched: Launched) -> None:
+        for region, why in launched.skipped.items():
+            self.log.warning("no room in %s: %s", region, why)
+        word = "is there already" if launched.found else "is launched"
+        self.log.info(
+            "%s %s in %s: %s", launched.name, word, launched.target.region, launched.view.said
+        )

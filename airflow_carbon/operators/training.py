@@ -1,0 +1,148 @@
+"""What a training in Azure is made of: where it may run, what runs, what is kept of it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_carbon.core.errors import InvalidOptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from airflow.sdk import Context
+
+    from airflow_carbon.azure.job import Target, Work
+
+UPLOAD_URL: Final = "AIRFLOW_CARBON_UPLOAD_URL"
+
+MEASURED: Final = "python -m airflow_carbon.measure --out carbon-energy.jsonl -- /bin/sh -c {}"
+"""How a command is wrapped in the agent; the image needs this package, or ``measure=False``."""
+
+STATE: Final = "carbon_training"
+"""The key in Airflow's task state store, which outlives a try."""
+
+
+def targets_of(
+    profiles: object, region: str | None, ranking: Sequence[Any] | None, skipped: Mapping[str, str]
+) -> list[Target]:
+    """Return where to try, in order.
+
+    Raises:
+        InputError: a profile or a region that can't be.
+    """
+    from airflow_carbon.azure.regions import region as region_by_name
+    from airflow_carbon.azure.target import read_targets
+
+    targets = read_targets(profiles)
+    wanted = [region] if region else []
+    wanted += [one["region"] if hasattr(one, "items") else one for one in ranking or []]
+    order = [str(region_by_name(str(name)).name) for name in wanted]
+    if region and order[0] not in targets:
+        remedy = f"targets= has profiles for {', '.join(targets)}"
+        raise InvalidOptionError("region", region, remedy)
+    names = dict.fromkeys([*(name for name in order if name in targets), *targets])
+    return [targets[name] for name in names if name not in skipped]
+
+
+def work_of(  # noqa: PLR0913 - each is a word of the DAG author's
+    ti: Any,
+    command: str,
+    environment: Mapping[str, str] | None,
+    *,
+    measure: bool,
+    measurement_url: str | None,
+    timeout_s: int | None,
+) -> Work:
+    """Return what is to run for a task instance."""
+    from airflow_carbon.azure.job import Work
+
+    variables = {str(k): str(v) for k, v in (environment or {}).items()}
+    variables |= {
+        "AIRFLOW_CTX_DAG_ID": ti.dag_id,
+        "AIRFLOW_CTX_TASK_ID": ti.task_id,
+        "AIRFLOW_CTX_DAG_RUN_ID": ti.run_id,
+    }
+    if measurement_url:
+        variables[UPLOAD_URL] = measurement_url
+    return Work(
+        command=MEASURED.format(shlex.quote(command)) if measure else command,
+        environment=variables,
+        labels={"dag": ti.dag_id, "task": ti.task_id, "run": ti.run_id},
+        timeout_s=timeout_s,
+        is_one=measure,
+    )
+
+
+def bring_home(url: str, to: Path, region: str, ca_file: str | None) -> None:
+    """Fetch the agent's log of a segment, and join it to those of the segments before.
+
+    Raises:
+        ServiceUnavailableError: it can't be had.
+        OSError: the file can't be written.
+    """
+    from airflow_carbon.azure.history import fetch
+    from airflow_carbon.meters.joining import join
+
+    fetched = to.with_name(f"{to.name}.fetched")
+    fetch(url, fetched, ca_file)
+    join(to, fetched, region)
+    fetched.unlink()
+
+
+def segment_of(event: Mapping[str, Any], state: str) -> list[dict[str, Any]]:
+    """Return the segment of a job that is over, as plain values; none where it never ran."""
+    view = event["view"]
+    if not (view["started_at"] and view["ended_at"]):
+        return []
+    segment = {
+        "region": event["region"],
+        "name": event["name"],
+        "attempt": event["attempt"],
+        "started_at": view["started_at"],
+        "ended_at": view["ended_at"],
+        "ended": state,
+    }
+    return [segment]
+
+
+def size_of(profiles: object, region: str) -> str | None:
+    """Return the machine's size, where the target of a region names it."""
+    from airflow_carbon.azure.target import read_targets
+
+    return read_targets(profiles)[region].size
+
+
+def result_of(
+    event: Mapping[str, Any], segments: Sequence[Mapping[str, Any]], size: str | None
+) -> dict[str, Any]:
+    """Return the XCom."""
+    view = event["view"]
+    kept = ("resource", "state", "said", "started_at", "ended_at", "link", "outputs")
+    return {
+        "name": event["name"],
+        "region": event["region"],
+        "attempt": event["attempt"],
+        "skipped": event["skipped"],
+        "size": size,
+        "segments": [dict(one) for one in segments],
+        **{key: view[key] for key in kept},
+    }
+
+
+def remember(context: Context, segments: list[dict[str, Any]], stop: dict[str, Any] | None) -> None:
+    """Keep for the next try which segments are over, and which job is being stopped."""
+    store = context.get("task_state_store")
+    if store is not None:
+        kept: Any = {"segments": segments, "stop": stop or {}}
+        store.set(STATE, kept)
+
+
+def recall(context: Context) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return what an earlier try has kept: the segments, and the job that was being stopped."""
+    store = context.get("task_state_store")
+    kept: Any = store.get(STATE) if store is not None else None
+    if not kept:
+        return [], {}
+    return list(kept["segments"]), dict(kept["stop"])
