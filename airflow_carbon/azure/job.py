@@ -112,10 +112,18 @@ class Target(Protocol):
         """Return what ends a job."""
 
 
-def job_name(  # noqa: PLR0913 - what makes a training unlike every other
-    *, dag_id: str, run_id: str, task_id: str, map_index: int, attempt: int, salt: str = ""
-) -> str:
+def training_name(*, dag_id: str, run_id: str, task_id: str, map_index: int, salt: str = "") -> str:
     """Return the name of a task's training: the same for every retry, and for every scheduler.
+
+    >>> training_name(dag_id="train", run_id="r", task_id="t", map_index=-1)
+    'carbon-c9ec2fb0d7797a6814c6'
+    """
+    text = "\0".join((dag_id, run_id, task_id, str(map_index), salt))
+    return f"carbon-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
+
+
+def job_name(*, attempt: int, **training: Any) -> str:
+    """Return the name of an attempt at a training, which is named as by :func:`training_name`.
 
     32 letters at most, small, digits and hyphens: what the strictest of Azure's rules allows, that
     of Container Apps.
@@ -123,9 +131,7 @@ def job_name(  # noqa: PLR0913 - what makes a training unlike every other
     >>> job_name(dag_id="train", run_id="r", task_id="t", map_index=-1, attempt=1)
     'carbon-c9ec2fb0d7797a6814c6-1'
     """
-    text = "\0".join((dag_id, run_id, task_id, str(map_index), salt))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
-    return f"carbon-{digest}-{attempt}"
+    return f"{training_name(**training)}-{attempt}"
 
 
 def final_state(state: State, code: str, message: str) -> State:

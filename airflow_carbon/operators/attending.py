@@ -14,7 +14,14 @@ from airflow_carbon.core.errors import ServiceUnavailableError
 from airflow_carbon.core.flexibility import parse_duration
 from airflow_carbon.hooks.azure import AzureHook
 from airflow_carbon.operators.portal import AzurePortalLink
-from airflow_carbon.operators.training import bring_home, remember, targets_of, work_of
+from airflow_carbon.operators.training import (
+    bring_home,
+    hide,
+    remember,
+    targets_of,
+    training_of,
+    work_of,
+)
 from airflow_carbon.triggers.azure import AzureJobTrigger
 from airflow_carbon.triggers.course import Course, plain_pause, promise_of
 from airflow_carbon.triggers.pausing import FollowedJobTrigger, PausedJobTrigger
@@ -91,20 +98,15 @@ class AttendedTraining(BaseOperator):
         from airflow_carbon.azure.job import job_name
         from airflow_carbon.azure.launch import launch
 
-        ti = context["ti"]
-        key: dict[str, Any] = {
-            "dag_id": ti.dag_id,
-            "run_id": ti.run_id,
-            "task_id": ti.task_id,
-            "map_index": -1 if ti.map_index is None else ti.map_index,
-        }
+        key = training_of(context)
         targets = targets_of(self.targets, region or self.region, self.ranking, skipped)
+        ti = context["ti"]
         work = work_of(
             ti,
             self.command,
             self.environment,
             measure=self.measure,
-            measurement_url=self.measurement_url,
+            upload_url=self._log_url(context),
             timeout_s=self._timeout_s(),
         )
         with AzureHook(self.azure_conn_id).arm() as arm:
@@ -170,13 +172,24 @@ class AttendedTraining(BaseOperator):
         seconds = self._timeout_s()
         return None if seconds is None else (clock.now() + timedelta(seconds=seconds)).isoformat()
 
-    def _fetch(self, region: str) -> None:
+    def _log_url(self, context: Context) -> str | None:
+        from airflow_carbon.azure.history import log_url
+        from airflow_carbon.azure.job import training_name
+
+        if not self.measurement_url:
+            return None
+        url = log_url(self.measurement_url, training_name(**training_of(context)))
+        hide(url)
+        return url
+
+    def _fetch(self, context: Context, region: str) -> None:
         """Bring the agent's log home; a training that succeeded does not fail for its log."""
-        if not (self.measurement and self.measurement_url):
+        url = self._log_url(context)
+        if not (self.measurement and url):
             return
         login = AzureHook(self.azure_conn_id).login()
         try:
-            bring_home(self.measurement_url, Path(self.measurement), region, login.ca_file)
+            bring_home(url, Path(self.measurement), region, login.ca_file)
         except (ServiceUnavailableError, OSError) as exc:
             self.log.warning("the measurement was not fetched: %s", exc)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.log import mask_secret
-
 from airflow_carbon.azure.errors import CAPACITY_CODES
 from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.flexibility import parse_duration, parse_number
@@ -54,8 +52,9 @@ class AzureTrainingOperator(AttendedTraining):
     :param ranking: the order in which to try the others, ``choose.output["ranking"]`` say.
     :param environment: variables of the command.
     :param measure: wrap the command in the measuring agent.
-    :param measurement_url: where the agent puts its log at the end: a blob's URL with a signature
-        (SAS) that allows to write. It is a secret: take it from a connection
+    :param measurement_url: where the agent puts its log at the end: the URL of a container, in
+        which each training gets a blob of its own, or of one blob, with a signature (SAS) that
+        allows to create and write. It is a secret: take it from a connection
         (``{{ conn.energy_log.password }}``), then Airflow masks it wherever it shows.
     :param measurement: a file into which that log is fetched, for an ``EmissionsOperator``; the
         URL must allow to read, too.
@@ -132,8 +131,6 @@ class AzureTrainingOperator(AttendedTraining):
 
     def execute(self, context: Context) -> None:
         """Find the job or launch it, and wait; a training that is paused stays paused."""
-        if self.measurement_url:
-            mask_secret(self.measurement_url)
         segments, stopping = recall(context) if self._course() else ([], {})
         if stopping:
             self._stop_and_wait(context, stopping, segments)
@@ -153,7 +150,7 @@ class AzureTrainingOperator(AttendedTraining):
         if view is None:
             self._fail(context, over, event, "unknown", event["error"] or "")
         self.portal_page = view["link"] or self._page(view["resource"])
-        self._fetch(event["region"])
+        self._fetch(context, event["region"])
         if event.get("resume"):
             self._resume(context, event, over)
         if view["state"] == "succeeded":

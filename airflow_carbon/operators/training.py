@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, quote_plus, urlsplit
+
+from airflow.sdk.log import mask_secret
 
 from airflow_carbon.core.errors import InvalidOptionError
 
@@ -46,13 +49,24 @@ def targets_of(
     return [targets[name] for name in names if name not in skipped]
 
 
+def training_of(context: Context) -> dict[str, Any]:
+    """Return what names the training of a task instance, whichever try asks."""
+    ti = context["ti"]
+    return {
+        "dag_id": ti.dag_id,
+        "run_id": ti.run_id,
+        "task_id": ti.task_id,
+        "map_index": -1 if ti.map_index is None else ti.map_index,
+    }
+
+
 def work_of(  # noqa: PLR0913 - each is a word of the DAG author's
     ti: Any,
     command: str,
     environment: Mapping[str, str] | None,
     *,
     measure: bool,
-    measurement_url: str | None,
+    upload_url: str | None,
     timeout_s: int | None,
 ) -> Work:
     """Return what is to run for a task instance."""
@@ -64,8 +78,8 @@ def work_of(  # noqa: PLR0913 - each is a word of the DAG author's
         "AIRFLOW_CTX_TASK_ID": ti.task_id,
         "AIRFLOW_CTX_DAG_RUN_ID": ti.run_id,
     }
-    if measurement_url:
-        variables[UPLOAD_URL] = measurement_url
+    if upload_url:
+        variables[UPLOAD_URL] = upload_url
     return Work(
         command=MEASURED.format(shlex.quote(command)) if measure else command,
         environment=variables,
@@ -73,6 +87,13 @@ def work_of(  # noqa: PLR0913 - each is a word of the DAG author's
         timeout_s=timeout_s,
         is_one=measure,
     )
+
+
+def hide(url: str) -> None:
+    """Keep a signed URL out of the logs, also where only its signature is left of it."""
+    signatures = parse_qs(urlsplit(url).query).get("sig", [])
+    for secret in (url, *signatures, *map(quote_plus, signatures)):
+        mask_secret(secret)
 
 
 def bring_home(url: str, to: Path, region: str, ca_file: str | None) -> None:

@@ -69,7 +69,7 @@ class AzureJobTrigger(BaseTrigger):
         view, error = None, None
         async with await self._arm() as arm:
             try:
-                view = await self._attend(arm)
+                view = await self._attend_launched(arm)
             except CarbonError as exc:
                 error = str(exc)
         yield self._event(view, error)
@@ -111,6 +111,12 @@ class AzureJobTrigger(BaseTrigger):
         from airflow_carbon.azure.target import read_targets
 
         return read_targets(self.targets)[self.region]
+
+    async def _attend_launched(self, arm: AsyncArm) -> JobView:
+        # The worker has just looked. And Airflow takes a task for dead that goes on before its
+        # scheduler has heard of the deferral.
+        await self._rest(self.poll_s)
+        return await self._attend(arm)
 
     async def _attend(self, arm: AsyncArm) -> JobView:
         target, silent, said = self._target(), 0, ""

@@ -70,7 +70,7 @@ class FollowedJobTrigger(PausableJobTrigger):
         """Look until the job has ended, or should stop."""
         view, error, stop = None, None, None
         async with await self._arm() as arm:
-            attending = asyncio.ensure_future(self._attend(arm))
+            attending = asyncio.ensure_future(self._attend_launched(arm))
             following = asyncio.ensure_future(self._followed(arm))
             try:
                 await asyncio.wait({attending, following}, return_when=asyncio.FIRST_COMPLETED)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from azure_stand_in import start_azure
 from standalone import Standalone
 
 from airflow_carbon import clock
@@ -29,6 +30,7 @@ def airflow(tmp_path_factory):
         (dags / name).symlink_to(project / name)
     env = {
         "CARBON_DEMO_HOUR_SECONDS": "1",
+        **start_azure(home),
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",

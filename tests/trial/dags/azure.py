@@ -42,7 +42,7 @@ with DAG("azure_measured", schedule=None, params={"file": ""}, default_args=ARGS
         task_id="train",
         command="sleep 2",
         targets=TARGETS,
-        measurement_url="{{ conn.energy_log.password }}",
+        measurement_url="{{ conn.own_log.password }}",
         measurement="{{ params.file }}",
         poll_interval="1s",
         azure_conn_id="azure_stand_in",
