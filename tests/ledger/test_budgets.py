@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, text
 
 from airflow_carbon.core.budget import PENDING, Emitted
-from airflow_carbon.ledger.budgets import FORGOTTEN, Asker, Budgets, Scope
+from airflow_carbon.ledger.budgets import FORGOTTEN, Asker, Budgets, Scope, _sums
 from airflow_carbon.ledger.efficiency import Efficiency
 from airflow_carbon.ledger.entry import RunKey
 from airflow_carbon.ledger.schema import carbon_run
+from airflow_carbon.ledger.store import Ledger
 
 MARCH = (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
 NOON = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -261,16 +262,12 @@ def test_what_was_let_through_long_ago_is_forgotten(budgets, ledger):
 
 
 @pytest.mark.parametrize("scope", [CHURN, Scope(dag_id="train"), Scope()])
-def test_a_month_is_found_by_an_index(ledger, ran, scope):
-    if ledger.engine.dialect.name != "sqlite":
-        pytest.skip("a planner that sees a small table reads it whole")
-    from airflow_carbon.ledger.budgets import _sums  # noqa: PLC0415
-
-    asked = _sums(scope.of(carbon_run.c), MARCH).compile(ledger.engine)
-    with ledger.engine.connect() as connection:
-        plan = connection.exec_driver_sql(
-            f"EXPLAIN QUERY PLAN {asked}", tuple(asked.params[name] for name in asked.positiontup)
-        ).all()
+def test_a_month_is_found_by_an_index(tmp_path, scope):
+    with Ledger.open(f"sqlite:///{tmp_path / 'carbon.db'}") as ledger:
+        asked = _sums(scope.of(carbon_run.c), MARCH).compile(ledger.engine)
+        values = tuple(asked.params[name] for name in asked.positiontup)
+        with ledger.engine.connect() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", values).all()
 
     assert any("USING INDEX ix_carbon_run" in row[3] and "ended_at>" in row[3] for row in plan)
 
