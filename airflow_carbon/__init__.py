@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from airflow_carbon.core.window import best_window
     from airflow_carbon.operators.azure import AzureTrainingOperator
     from airflow_carbon.operators.azure_carbon import AzureCarbonReportOperator
+    from airflow_carbon.operators.budget import CarbonBudgetOperator
     from airflow_carbon.operators.emissions import EmissionsOperator
+    from airflow_carbon.operators.gate import RetrainGate
     from airflow_carbon.operators.queue import PlanQueueOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
+    from airflow_carbon.operators.regression import EnergyRegressionOperator
     from airflow_carbon.sensors.window import CarbonAwareSensor
 
 __all__ = [
@@ -23,12 +26,15 @@ __all__ = [
     "AzureTrainingOperator",
     "Blackout",
     "CarbonAwareSensor",
+    "CarbonBudgetOperator",
     "ChooseRegionOperator",
     "ClockTime",
     "DoneBy",
     "EmissionsOperator",
+    "EnergyRegressionOperator",
     "PlanQueueOperator",
     "Policy",
+    "RetrainGate",
     "__version__",
     "best_window",
 ]
@@ -38,12 +44,15 @@ _HOMES: Final = {
     "AzureCarbonReportOperator": "airflow_carbon.operators.azure_carbon",
     "Blackout": "airflow_carbon.core.calendar",
     "CarbonAwareSensor": "airflow_carbon.sensors.window",
+    "CarbonBudgetOperator": "airflow_carbon.operators.budget",
     "ChooseRegionOperator": "airflow_carbon.operators.region",
     "ClockTime": "airflow_carbon.core.calendar",
     "DoneBy": "airflow_carbon.core.calendar",
     "EmissionsOperator": "airflow_carbon.operators.emissions",
+    "EnergyRegressionOperator": "airflow_carbon.operators.regression",
     "PlanQueueOperator": "airflow_carbon.operators.queue",
     "Policy": "airflow_carbon.core.policy",
+    "RetrainGate": "airflow_carbon.operators.gate",
     "best_window": "airflow_carbon.core.window",
 }
 

@@ -24,9 +24,12 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_carbon.operators.azure",
                     "airflow_carbon.operators.azure_carbon",
+                    "airflow_carbon.operators.budget",
                     "airflow_carbon.operators.emissions",
+                    "airflow_carbon.operators.gate",
                     "airflow_carbon.operators.queue",
                     "airflow_carbon.operators.region",
+                    "airflow_carbon.operators.regression",
                 ],
             }
         ],

@@ -11,6 +11,7 @@ import numpy as np
 from airflow_carbon.core.energy import EnergyQuality
 from airflow_carbon.core.errors import ForecastCoverageError
 from airflow_carbon.core.intensity import Quality
+from airflow_carbon.core.quantities import energy_text, mass_text
 from airflow_carbon.core.units import (
     EPOCH,
     JOULES_PER_KWH,
@@ -209,8 +210,9 @@ class Account:
         """Say what the run used, emitted, and how that differs from the baseline."""
         run = self.footprint
         text = (
-            f"{place}: {_energy(run.energy_kwh)} ({run.energy_method}), "
-            f"{_mass(run.emissions_g)} CO2eq between {_mass(run.low_g)} and {_mass(run.high_g)} "
+            f"{place}: {energy_text(run.energy_kwh)} ({run.energy_method}), "
+            f"{mass_text(run.emissions_g)} CO2eq between {mass_text(run.low_g)} and "
+            f"{mass_text(run.high_g)} "
             f"at PUE {run.pue:g} and intensity from {self.actual.source} "
             f"({self.actual.quality})"
         )
@@ -219,8 +221,8 @@ class Account:
         share = self.difference.percent
         percent = "" if share is None else f" ({share:+.0f} %)"
         return (
-            f"{text}; {_mass(self.difference.delta_g, signed=True)}{percent} against "
-            f"{_mass(self.difference.baseline_g)} at once in {baseline_place}"
+            f"{text}; {mass_text(self.difference.delta_g, signed=True)}{percent} against "
+            f"{mass_text(self.difference.baseline_g)} at once in {baseline_place}"
         )
 
 
@@ -275,16 +277,3 @@ def not_comparable(actual: Survey, baseline: Survey | None) -> str | None:
     if (ours.signal, ours.factor_type) != (theirs.signal, theirs.factor_type):
         return f"{theirs.signal} {theirs.factor_type} and {ours.signal} {ours.factor_type} differ"
     return None
-
-
-def _scaled(value: float, units: tuple[tuple[float, str], ...], *, signed: bool = False) -> str:
-    size, unit = next(((s, u) for s, u in units if abs(value) >= s), units[-1])
-    return f"{value / size:{'+' if signed else ''}.3g} {unit}"
-
-
-def _energy(kwh: float) -> str:
-    return _scaled(kwh, ((1, "kWh"), (1e-3, "Wh"), (1e-6, "mWh")))
-
-
-def _mass(grams: float, *, signed: bool = False) -> str:
-    return _scaled(grams, ((1e3, "kg"), (1, "g"), (1e-3, "mg"), (1e-6, "µg")), signed=signed)

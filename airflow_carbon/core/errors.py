@@ -24,8 +24,9 @@
     ├── MeasurementError                a measurement that can't be read
     └── LedgerError                     the metrics table can't be reached or is of another version
 
-Two more are at home in :mod:`airflow_carbon.azure.errors`: ``AzureRefusedError`` and
-``TrainingFailedError``.
+More are at home in :mod:`airflow_carbon.azure.errors` (``AzureRefusedError``,
+``TrainingFailedError``) and in :mod:`airflow_carbon.core.gate_errors` (``BudgetExceededError``,
+``EnergyRegressionError``, ``UnknownFigureError``).
 """
 
 from __future__ import annotations

@@ -69,6 +69,12 @@ class Entry:
     plan_issued_at: datetime | None = None
     plan_quality: str | None = None
     plan_reason: str | None = None
+    model: str | None = None
+    """The model that was trained, or that was asked."""
+    functional_unit: str | None = None
+    """What the work is counted in: ``epoch``, ``sample``, ``inference``."""
+    functional_units: float | None = None
+    """How many of them it did."""
     computed_at: datetime
     package_version: str
 

@@ -6,24 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from sqlalchemy import and_, func, insert, or_, select, text
+from sqlalchemy import func, insert, or_, select, text
 
 from airflow_carbon.core.provider_report import Figure, Level, Scopes, agree
 from airflow_carbon.core.reconcile import RunShare
 from airflow_carbon.ledger.engine import reporting
 from airflow_carbon.ledger.migrate import IMMEDIATE
-from airflow_carbon.ledger.schema import (
-    KEY,
-    carbon_interval,
-    carbon_provider_emission,
-    carbon_run,
-)
+from airflow_carbon.ledger.schema import carbon_provider_emission, carbon_run
+from airflow_carbon.ledger.spans import share_within
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import date, datetime
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import Connection
 
     from airflow_carbon.ledger.store import Ledger
 
@@ -112,7 +108,7 @@ class ProviderReports:
                 RunShare(
                     dag_id=row["dag_id"],
                     region=row["region"],
-                    emissions_g=row["emissions_g"] * _share(connection, row, begin, end),
+                    emissions_g=row["emissions_g"] * share_within(connection, row, begin, end),
                 )
                 for row in rows
             ]
@@ -146,22 +142,6 @@ def _read(connection: Connection, subscription_id: str, month: date, version: in
         )
         for row in connection.execute(asked)
     ]
-
-
-def _share(connection: Connection, row: RowMapping, begin: datetime, end: datetime) -> float:
-    """Return which share of a try's emissions lies in a span, from 0 to 1."""
-    if begin <= row["started_at"] and row["ended_at"] <= end:
-        return 1.0
-    its = and_(*(carbon_interval.c[name] == row[name] for name in KEY))
-    grams = func.sum(carbon_interval.c.emissions_g)
-    starts = carbon_interval.c.begins_at
-    total = connection.scalar(select(grams).where(its))
-    if total:
-        inside = select(grams).where(its, starts >= begin, starts < end)
-        return float(connection.scalar(inside) or 0.0) / float(total)
-    length = (row["ended_at"] - row["started_at"]).total_seconds()
-    within = (min(row["ended_at"], end) - max(row["started_at"], begin)).total_seconds()
-    return within / length if length > 0 else float(begin <= row["started_at"])
 
 
 def _lock(connection: Connection, subscription_id: str) -> None:

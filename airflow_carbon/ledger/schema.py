@@ -45,6 +45,8 @@ CROSSCHECK_KEY: Final = (*KEY, "source")
 
 RESERVATION_KEY: Final = ("capacity", "dag_id", "task_id", "run_id", "map_index")
 
+GRANT_KEY: Final = ("dag_id", "run_id", "map_index", "model")
+
 
 class Instant(TypeDecorator[datetime]):
     """An aware datetime: ``timestamptz`` in PostgreSQL, UTC without an offset in SQLite."""
@@ -151,10 +153,16 @@ carbon_run: Final = Table(
     Column("plan_issued_at", Instant),
     Column("plan_quality", String(NAME)),
     Column("plan_reason", Text),
+    Column("model", String(ID)),
+    Column("functional_unit", String(NAME)),
+    Column("functional_units", Number),
     Column("computed_at", Instant, nullable=False),
     Column("package_version", String(NAME), nullable=False),
     Index("ix_carbon_run_submitted_at", "submitted_at"),
     Index("ix_carbon_run_task", "dag_id", "task_id", "submitted_at"),
+    Index("ix_carbon_run_model", "model", "ended_at"),
+    Index("ix_carbon_run_dag", "dag_id", "ended_at"),
+    Index("ix_carbon_run_ended_at", "ended_at"),
 )
 """One row a try of a task."""
 
@@ -243,3 +251,18 @@ carbon_crosscheck: Final = Table(
     Column("fetched_at", Instant, nullable=False),
 )
 """The energy of a try as another meter saw it; it may come before the try's own row."""
+
+carbon_grant: Final = Table(
+    "carbon_grant",
+    metadata,
+    Column("dag_id", String(ID), primary_key=True),
+    Column("run_id", String(ID), primary_key=True),
+    Column("map_index", Integer, primary_key=True, autoincrement=False),
+    Column("model", String(ID), primary_key=True),
+    Column("expected_g", Number),
+    Column("expected_low_g", Number),
+    Column("expected_high_g", Number),
+    Column("granted_at", Instant, nullable=False),
+    Index("ix_carbon_grant_granted_at", "granted_at"),
+)
+"""What a budget let through, and what it is expected to emit; ``model`` is '' for a whole DAG."""

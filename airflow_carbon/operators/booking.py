@@ -8,12 +8,14 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon import __version__, clock
-from airflow_carbon.core.flexibility import parse_instant
+from airflow_carbon.core.errors import InvalidOptionError
+from airflow_carbon.core.flexibility import parse_instant, parse_number
+from airflow_carbon.core.quantities import parse_unit
 from airflow_carbon.core.region import DEFAULT_PUE
 from airflow_carbon.core.units import EPOCH, to_kwh
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from airflow.sdk import Context
@@ -24,6 +26,27 @@ if TYPE_CHECKING:
     from airflow_carbon.core.units import ZoneKey
     from airflow_carbon.ledger.entry import Entry, IntervalRow, RunKey
     from airflow_carbon.meters.reading import Measurement
+
+_ABSENT: Final = (None, "", "None")
+"""What Jinja makes of a value that is not there."""
+
+ASSET_KEYS: Final = (
+    "region",
+    "zone",
+    "started_at",
+    "ended_at",
+    "energy_kwh",
+    "energy_method",
+    "coverage",
+    "pue",
+    "mean_g_per_kwh",
+    "intensity_source",
+    "intensity_quality",
+    "emissions_g",
+    "emissions_low_g",
+    "emissions_high_g",
+)
+"""What an asset event carries of the footprint; the baseline is of the run, not of the model."""
 
 CPU: Final = "cpu"
 """The device name of the modelled processor; every other device is a GPU."""
@@ -52,6 +75,35 @@ class Site:
         return str(self.region.name) if self.region else None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BookedWork:
+    """What a run did: for which model, and how many of which functional unit."""
+
+    model: str | None = None
+    functional_unit: str | None = None
+    functional_units: float | None = None
+
+
+def read_work(model: object, units: object, unit: object) -> BookedWork:
+    """Read what a DAG author wrote of the work; text of what is not there is nothing.
+
+    Raises:
+        InvalidOptionError: a number without its unit, a unit without its number, or neither.
+    """
+    model, units, unit = (None if value in _ABSENT else value for value in (model, units, unit))
+    name = None if model is None else str(model)
+    if units is None and unit is None:
+        return BookedWork(model=name)
+    if units is None or unit is None:
+        remedy = "write both, functional_units=250 and functional_unit='epoch' say"
+        raise InvalidOptionError("functional_units", units, remedy)
+    size, singular = parse_unit("functional_unit", unit)
+    number = parse_number("functional_units", units, "write how many, more than 0")
+    if number == 0:
+        raise InvalidOptionError("functional_units", units, "write how many, more than 0")
+    return BookedWork(model=name, functional_unit=singular, functional_units=number * size)
+
+
 def run_key(measured: Measurement, context: Context) -> RunKey:
     """Return the key of the task that was measured; this task's where that is not known."""
     from airflow_carbon.ledger.entry import RunKey
@@ -76,6 +128,7 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
     baseline: Site,
     plan: Mapping[str, Any],
     submitted: datetime,
+    work: BookedWork,
     size: str | None = None,
 ) -> Entry:
     """Return the ledger's row."""
@@ -123,6 +176,9 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
         plan_issued_at=_instant(plan.get("issued_at")),
         plan_quality=plan.get("quality"),
         plan_reason=plan.get("reason"),
+        model=work.model,
+        functional_unit=work.functional_unit,
+        functional_units=work.functional_units,
         computed_at=clock.now(),
         package_version=__version__,
     )
@@ -200,3 +256,19 @@ def xcom_values(entry: Entry, parts: list[dict[str, Any]]) -> dict[str, Any]:
         "delta_percent": entry.delta_percent,
         "parts": parts,
     }
+
+
+def annotate_assets(outlets: Iterable[object], context: Context, entry: Entry) -> None:
+    """Write a footprint into the extra of the asset events of a task, under ``carbon``."""
+    from airflow.sdk import Asset
+
+    values, key = xcom_values(entry, []), entry.key
+    footprint = {name: values[name] for name in ASSET_KEYS} | {
+        "model": entry.model,
+        "functional_unit": entry.functional_unit,
+        "functional_units": entry.functional_units,
+        "run": {name: getattr(key, name) for name in key.__slots__},
+    }
+    for outlet in outlets:
+        if isinstance(outlet, Asset):
+            context["outlet_events"][outlet].extra["carbon"] = footprint

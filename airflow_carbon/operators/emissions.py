@@ -18,9 +18,11 @@ from airflow_carbon.hooks.ledger import DEFAULT_CONN_ID as LEDGER_CONN_ID
 from airflow_carbon.hooks.ledger import LedgerHook
 from airflow_carbon.operators.booking import (
     Site,
+    annotate_assets,
     interval_rows,
     ledger_entry,
     part_values,
+    read_work,
     run_key,
     xcom_values,
 )
@@ -45,6 +47,7 @@ class EmissionsOperator(BaseOperator):
     emissions_high_g, mean_g_per_kwh, pue, energy_method, coverage, intensity_source,
     intensity_quality, and the difference against baseline (baseline_g, delta_g,
     delta_percent; negative is cleaner; None where the baseline's intensity is not known).
+    The event of an asset among ``outlets`` carries the footprint in its extra, under ``carbon``.
     The baseline is the same energy, begun when the job first could, in the default region, without
     its pauses. A training that was paused and moved is one run: each segment of its log is priced
     in the region that it ran in (``parts``), and the row's region is that which drew most.
@@ -58,6 +61,9 @@ class EmissionsOperator(BaseOperator):
         by it later choices tell this run's duration and energy from those on other sizes.
     :param default_region: the Azure region of the baseline; without it the connection's,
         without that the region that the job ran in.
+    :param model: the model that was trained or asked: budgets add up by it.
+    :param functional_units: how much work it was: a number of
+    :param functional_unit: what is counted: ``"epoch"``, ``"thousand samples"``.
     :param carbon_conn_id: a connection of type ``carbon``.
     :param ledger_conn_id: the ledger's connection.
 
@@ -75,6 +81,9 @@ class EmissionsOperator(BaseOperator):
         "zone",
         "size",
         "default_region",
+        "model",
+        "functional_units",
+        "functional_unit",
         "carbon_conn_id",
         "ledger_conn_id",
         "submitted",
@@ -90,6 +99,9 @@ class EmissionsOperator(BaseOperator):
         zone: str | None = None,
         size: str | None = None,
         default_region: str | None = None,
+        model: str | None = None,
+        functional_units: float | str | None = None,
+        functional_unit: str | None = None,
         carbon_conn_id: str = DEFAULT_CONN_ID,
         ledger_conn_id: str = LEDGER_CONN_ID,
         **kwargs: Any,
@@ -101,6 +113,9 @@ class EmissionsOperator(BaseOperator):
         self.zone = zone
         self.size = size
         self.default_region = default_region
+        self.model = model
+        self.functional_units = functional_units
+        self.functional_unit = functional_unit
         self.carbon_conn_id = carbon_conn_id
         self.ledger_conn_id = ledger_conn_id
         self.submitted = "{{ dag_run.run_after.isoformat() }}"
@@ -109,11 +124,14 @@ class EmissionsOperator(BaseOperator):
         for name in (region, default_region):
             if name is not None and not is_template(name):
                 region_by_name(name)
+        if not is_template([functional_units, functional_unit]):
+            read_work(None, functional_units, functional_unit)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read, price, compare, write, return."""
         from airflow_carbon.meters.reading import read_measurement
 
+        work = read_work(self.model, self.functional_units, self.functional_unit)
         measured = read_measurement(Path(self.measurement))
         hook = CarbonHook(self.carbon_conn_id)
         plan = _checked(self.plan)
@@ -131,6 +149,7 @@ class EmissionsOperator(BaseOperator):
             baseline=baseline,
             plan=plan,
             submitted=submitted,
+            work=work,
             size=None if self.size in {None, "", "None"} else self.size,
         )
         rows = [row for _, profile, one in parts for row in interval_rows(profile, one)]
@@ -138,6 +157,7 @@ class EmissionsOperator(BaseOperator):
             ledger.write(entry, rows)
         place = " and ".join(str(one.name or one.zone) for one in sites.values())
         self.log.info(whole.sentence(place, baseline.name or baseline.zone))
+        annotate_assets(self.outlets, context, entry)
         return xcom_values(entry, [part_values(where, one) for where, _, one in parts])
 
     def _site(self, plan: Mapping[str, Any], measured: str | None) -> Site:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from alembic.config import Config
 
 from airflow_carbon.core.month import span_of
 from airflow_carbon.core.provider_report import Figure, Level, Scopes
@@ -168,11 +169,11 @@ def test_a_cross_check_is_read_and_replaced_where_values_came_late(ledger, an_en
 def test_tables_of_a_release_before_are_brought_up_to_date(ledger_url, an_entry):
     with Ledger.open(ledger_url) as ledger:
         ledger.write(an_entry())
+        config = Config()
+        config.set_main_option("script_location", "airflow_carbon.ledger:migrations")
         with ledger.engine.begin() as connection:
-            for table in ("carbon_provider_emission", "carbon_crosscheck"):
-                connection.execute(text(f"DROP TABLE {table}"))
-            connection.execute(text("ALTER TABLE carbon_run DROP COLUMN machine_size"))
-            connection.execute(text("UPDATE carbon_alembic_version SET version_num = '0003'"))
+            config.attributes["connection"] = connection
+            command.downgrade(config, "0003")
 
     with Ledger.open(ledger_url) as ledger:
         assert ProviderReports(ledger).versions("s") == {}

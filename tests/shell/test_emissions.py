@@ -9,6 +9,8 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk import Asset, AssetAlias
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from airflow_carbon import EmissionsOperator, clock
 from airflow_carbon.core.errors import (
@@ -62,11 +64,11 @@ def grid(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_CARBON_DEFAULT", value)
 
 
-def account(log, **arguments):
+def account(log, events=None, **arguments):
     operator = EmissionsOperator(task_id="account", measurement=str(log), **arguments)
     operator.submitted = (clock.now() - timedelta(hours=3)).isoformat()
     ti = SimpleNamespace(dag_id="d", task_id="account", run_id="r", map_index=-1, try_number=1)
-    return operator.execute({"ti": ti})
+    return operator.execute({"ti": ti, "outlet_events": events})
 
 
 def test_the_row_is_of_the_task_that_was_measured(log, ledger):
@@ -162,6 +164,66 @@ def test_a_zone_without_a_region_has_the_default_overhead(log, ledger):
 
     (entry,) = ledger.recent()
     assert (entry.region, entry.pue, entry.pue_source) == (None, 1.18, "default")
+
+
+def test_the_work_and_its_model_are_booked(log, ledger):
+    account(
+        log,
+        region="francecentral",
+        model="churn",
+        functional_units="2.5",
+        functional_unit="thousand samples",
+    )
+
+    (entry,) = ledger.recent()
+    assert (entry.model, entry.functional_units, entry.functional_unit) == ("churn", 2500, "sample")
+
+
+def test_without_work_there_is_none_in_the_ledger(log, ledger):
+    account(log, region="francecentral", model="None", functional_units="", functional_unit="None")
+
+    (entry,) = ledger.recent()
+    assert (entry.model, entry.functional_units, entry.functional_unit) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        {"functional_units": 5},
+        {"functional_unit": "epoch"},
+        {"functional_units": 0, "functional_unit": "epoch"},
+        {"functional_units": "many", "functional_unit": "epoch"},
+        {"functional_units": 5, "functional_unit": "7"},
+    ],
+)
+def test_work_without_its_number_or_its_unit_breaks_the_parse(work):
+    with pytest.raises(InvalidOptionError, match="functional_unit"):
+        EmissionsOperator(task_id="account", measurement="log", region="francecentral", **work)
+
+
+def test_the_event_of_a_trained_model_carries_its_footprint(log, ledger):
+    churn, other = Asset("churn_model"), Asset("other")
+    events = OutletEventAccessors()
+    events[churn].extra["version"] = 7
+    values = account(
+        log, events, region="francecentral", model="churn", outlets=[churn, AssetAlias("any")]
+    )
+
+    extra = events[churn].extra
+    carbon = extra["carbon"]
+    assert json.loads(json.dumps(extra)) == extra
+    assert extra["version"] == 7
+    for name in ("energy_kwh", "emissions_g", "emissions_low_g", "emissions_high_g", "region"):
+        assert carbon[name] == values[name]
+    assert (carbon["model"], carbon["energy_method"]) == ("churn", "model")
+    assert carbon["run"] == {
+        "dag_id": "nightly",
+        "task_id": "train",
+        "run_id": "manual__1",
+        "map_index": -1,
+        "try_number": 2,
+    }
+    assert events[other].extra == {}
 
 
 @pytest.mark.parametrize("plan", ["nonsense", 5, {"start": "2026"}])

@@ -46,7 +46,7 @@ def test_the_public_names_load_nothing_heavy():
     assert loaded_by(f"import airflow_carbon; from airflow_carbon import {names}") == ""
 
 
-@pytest.mark.parametrize("dag", ["carbon_demo", "nightly_retraining"])
+@pytest.mark.parametrize("dag", ["budget_gate", "carbon_demo", "nightly_retraining"])
 def test_parsing_a_dag_loads_nothing_heavy(dag):
     file = ROOT.parent / "dags" / f"{dag}.py"
     assert loaded_by(f"import runpy; runpy.run_path({str(file)!r})") == ""

@@ -1,0 +1,48 @@
+"""Which tries count in a span of time, and with which share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, exists, func, not_, select
+
+from airflow_carbon.ledger.schema import KEY, carbon_interval, carbon_run
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection, RowMapping
+
+
+def share_within(connection: Connection, row: RowMapping, begin: datetime, end: datetime) -> float:
+    """Return which share of a try's emissions lies in ``[begin, end)``, from 0 to 1.
+
+    By its intervals that begin there; where it has none, by time.
+    """
+    if begin <= row["started_at"] and row["ended_at"] <= end:
+        return 1.0
+    its = and_(*(carbon_interval.c[name] == row[name] for name in KEY))
+    grams = func.sum(carbon_interval.c.emissions_g)
+    starts = carbon_interval.c.begins_at
+    total = connection.scalar(select(grams).where(its))
+    if total:
+        inside = select(grams).where(its, starts >= begin, starts < end)
+        return float(connection.scalar(inside) or 0.0) / float(total)
+    length = (row["ended_at"] - row["started_at"]).total_seconds()
+    within = (min(row["ended_at"], end) - max(row["started_at"], begin)).total_seconds()
+    return within / length if length > 0 else float(begin <= row["started_at"])
+
+
+def counted_once() -> ColumnElement[bool]:
+    """Return that no later try holds a try's energy as well.
+
+    A log goes on where the try before ended, and the row of a try has all that its log has: so
+    a later try that began no later holds the earlier one.
+    """
+    run, later = carbon_run.c, carbon_run.alias("later")
+    same = (later.c[name] == run[name] for name in KEY if name != "try_number")
+    return not_(
+        exists().where(
+            *same, later.c.try_number > run.try_number, later.c.started_at <= run.started_at
+        )
+    )
