@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 import httpx
 
 from airflow_carbon.azure.arm import AZURE, Ask, error_of
+from airflow_carbon.azure.login import USER_AGENT
 from airflow_carbon.azure.machine_learning import API_VERSION
 from airflow_carbon.core.errors import CarbonError, ServiceUnavailableError
 
@@ -102,7 +103,7 @@ def fetch(url: str, to: Path, ca_file: str | None = None) -> None:
     shown = url.split("?", 1)[0]
     try:
         with httpx.Client(timeout=_PATIENCE_S, verify=_trust(ca_file)) as client:
-            reply = client.get(url)
+            reply = client.get(url, headers={"user-agent": USER_AGENT})
             reply.raise_for_status()
     except httpx.HTTPStatusError as exc:
         cause = f"{shown} answers with status {exc.response.status_code}"
