@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from functools import partial
+from pathlib import Path
 
 from airflow_carbon.azure.job import job_name
 from airflow_carbon.azure.target import read_targets
 
 SIZE = "Standard_NC24ads_A100_v4"
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def learning(region, **fields):
@@ -54,6 +57,24 @@ MACHINE = {
 def machine(region):
     profile = {"kind": "template", "resource_group": f"rg-{region}", "template": MACHINE}
     return {region: profile}
+
+
+def machine_of_the_docs(region, policy="Delete", *, spot=True, **fields):
+    """Return the example of docs/azure.md; a machine that is not spot has no eviction policy."""
+    template = json.loads((DOCS / "azure-machine.json").read_text())
+    (made,) = (one for one in template["resources"] if one["type"].endswith("/virtualMachines"))
+    made["properties"]["evictionPolicy"] = policy
+    if not spot:
+        for key in ("priority", "evictionPolicy", "billingProfile"):
+            del made["properties"][key]
+    profile = {
+        "kind": "template",
+        "resource_group": f"rg-{region}",
+        "template": template,
+        "parameters": {"subnet": "/subscriptions/s/subnets/a", "sshKey": "ssh-ed25519 AAAA"},
+        "machine": "{name}",
+    }
+    return {region: profile | fields}
 
 
 def targets(*profiles):

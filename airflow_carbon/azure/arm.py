@@ -58,16 +58,18 @@ class Ask(Generic[T]):
     """A question to Azure Resource Manager, and how its answer is read.
 
     ``path`` begins at the root: ``/subscriptions/...``; one that begins with ``https://`` is a
-    link that Azure gave, whose query stays as it is.
+    link that Azure gave, whose query stays as it is. An answer may lead to another question, and
+    so may a refusal, where ``refused`` reads it: it raises those that it knows nothing of.
     """
 
     method: str
     path: str
     api_version: str
-    read: Callable[[Reply], T]
+    read: Callable[[Reply], T | Ask[T]]
     params: Mapping[str, str] = field(default_factory=dict)
     body: Any = field(default=None, repr=False)  # it has the job's environment in it
     headers: Mapping[str, str] = field(default_factory=dict)
+    refused: Callable[[AzureRefusedError], T | Ask[T]] | None = None
 
     def request(self) -> HttpRequest:
         """Return the request that the SDK sends."""
@@ -108,11 +110,14 @@ class Arm:
             AzureRefusedError: any other refusal.
             MalformedReplyError: an answer that can't be read.
         """
-        try:
-            reply = self._client.send_request(ask.request(), **_patience(ask))
-        except (AzureError, OSError, ValueError) as exc:
-            raise _translated(exc) from exc
-        return _answer(ask, reply)
+        found: T | Ask[T] = ask
+        while isinstance(found, Ask):
+            try:
+                reply = self._client.send_request(found.request(), **_patience(found))
+            except (AzureError, OSError, ValueError) as exc:
+                raise _translated(exc) from exc
+            found = _answer(found, reply)
+        return found
 
 
 class AsyncArm:
@@ -134,11 +139,15 @@ class AsyncArm:
 
     async def send(self, ask: Ask[T]) -> T:
         """Ask and read the answer; raises as :meth:`Arm.send`, and never retries by itself."""
-        try:
-            reply = await self._client.send_request(ask.request(), **_patience(ask, retries=0))
-        except (AzureError, OSError, ValueError) as exc:
-            raise _translated(exc) from exc
-        return _answer(ask, reply)
+        found: T | Ask[T] = ask
+        while isinstance(found, Ask):
+            patience = _patience(found, retries=0)
+            try:
+                reply = await self._client.send_request(found.request(), **patience)
+            except (AzureError, OSError, ValueError) as exc:
+                raise _translated(exc) from exc
+            found = _answer(found, reply)
+        return found
 
 
 def _options(login: Login) -> dict[str, Any]:
@@ -169,7 +178,7 @@ def _first_line(text: object) -> str:
     return str(text).strip().split("\n", 1)[0]
 
 
-def _answer(ask: Ask[T], reply: HttpResponse | AsyncHttpResponse) -> T:
+def _answer(ask: Ask[T], reply: HttpResponse | AsyncHttpResponse) -> T | Ask[T]:
     headers = {name.lower(): value for name, value in reply.headers.items()}
     try:
         body = reply.json() if reply.content else None
@@ -178,7 +187,10 @@ def _answer(ask: Ask[T], reply: HttpResponse | AsyncHttpResponse) -> T:
             raise MalformedReplyError(AZURE, "the reply is not JSON") from exc
         body = None
     if reply.status_code >= 300:  # noqa: PLR2004 - HTTP
-        raise _refusal(reply.status_code, headers, body)
+        refusal = _refusal(reply.status_code, headers, body)
+        if ask.refused is None or not isinstance(refusal, AzureRefusedError):
+            raise refusal
+        return ask.refused(refusal)
     try:
         return ask.read(Reply(status=reply.status_code, headers=headers, body=body))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:

@@ -128,6 +128,9 @@ class ContainerApps:
         path = f"{resource}/executions/{part}/stop" if part else f"{resource}/stop"
         return Ask(method="POST", path=path, api_version=API_VERSION, read=nothing)
 
+    def release(self, subscription: str, name: str, view: JobView) -> None:
+        """Nothing is left to give back: the service keeps the machines."""
+
 
 CREATED: Final = "Created"
 """Our word for a job that is there, but was never started."""

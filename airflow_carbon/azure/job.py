@@ -26,7 +26,7 @@ _PREEMPTED: Final = ("preempt", "evict")
 CANCELLING: Final = "CancelRequested"
 """Azure Machine Learning's word for a job that somebody has cancelled, and that has not ended."""
 
-_ITS_OWN: Final = "UserError"
+ITS_OWN: Final = "UserError"
 """Azure Machine Learning's code for a command that failed by itself."""
 
 
@@ -118,6 +118,9 @@ class Target(Protocol):
     def cancel(self, subscription: str, name: str, part: str | None) -> Ask[None]:
         """Return what ends a job."""
 
+    def release(self, subscription: str, name: str, view: JobView) -> Ask[None] | None:
+        """Return what gives back the machine of a job that is over; None where Azure does."""
+
 
 def training_name(*, dag_id: str, run_id: str, task_id: str, map_index: int, salt: str = "") -> str:
     """Return the name of a task's training: the same for every retry, and for every scheduler.
@@ -149,7 +152,7 @@ def final_state(state: State, code: str, message: str) -> State:
     >>> final_state(State.FAILED, "UserError", "KeyError: 'eviction_policy'")
     <State.FAILED: 'failed'>
     """
-    lost = any(word in f"{code} {message}".lower() for word in _PREEMPTED) and code != _ITS_OWN
+    lost = any(word in f"{code} {message}".lower() for word in _PREEMPTED) and code != ITS_OWN
     return State.PREEMPTED if lost and state in {State.FAILED, State.CANCELLED} else state
 
 

@@ -97,6 +97,9 @@ class MachineLearning:
         path = f"{self.resource(subscription, name)}/cancel"
         return Ask(method="POST", path=path, api_version=API_VERSION, read=nothing)
 
+    def release(self, subscription: str, name: str, view: JobView) -> None:
+        """Nothing is left to give back: the service keeps the machines."""
+
 
 def _read(reply: Reply) -> JobView:
     properties = reply.body["properties"]

@@ -5,16 +5,20 @@ Microsoft.Resources/deployments, api-version 2024-07-01.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import shlex
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon.azure.arm import Ask, error_of
 from airflow_carbon.azure.job import MADE, JobView, State, Work, final_state, nothing
+from airflow_carbon.azure.machine import Machine
+from airflow_carbon.core.errors import InvalidOptionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_carbon.azure.arm import Reply
+    from airflow_carbon.azure.errors import AzureRefusedError
 
 API_VERSION: Final = "2024-07-01"
 
@@ -32,16 +36,31 @@ _STATES: Final = {
 class Template:
     """A template and its parameters, deployed into a resource group.
 
-    The parameters that the template declares of ``command``, ``environment``, ``name`` and
-    ``location`` are filled in. The deployment is the job: it has succeeded when every resource of
-    the template has. A virtual machine has when it runs, not when its command has ended: let a
-    custom script extension run the command, or a deployment script, whose end is a resource's.
+    The parameters that the template declares of ``command``, ``environment``, ``name``,
+    ``location`` and ``script`` are filled in; ``script`` is the environment and the command, for
+    ``/bin/sh``.
+
+    ``machine`` names the virtual machine that the template makes, ``{name}`` in it is the job's
+    name: the job is what the machine's run command runs
+    (:data:`~airflow_carbon.azure.machine.RUN_COMMAND`), and the machine is deallocated at its end.
+    Without it the deployment is the job: it has succeeded when every resource of the template has,
+    and what it has made is not touched any more.
+
+    Raises:
+        InvalidOptionError: ``machine`` without ``{name}``.
     """
 
     region: str
     resource_group: str
     template: Mapping[str, Any] = field(repr=False)
     parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    machine: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse one machine for all attempts: what is written of one would be read of the next."""
+        if self.machine and "{name}" not in self.machine:
+            remedy = "each attempt has a machine of its own: write {name} in it, the job's name"
+            raise InvalidOptionError("machine", self.machine, remedy)
 
     @property
     def size(self) -> None:
@@ -55,6 +74,13 @@ class Template:
             f"/providers/Microsoft.Resources/deployments/{name}"
         )
 
+    def _machine(self, subscription: str, name: str) -> Machine | None:
+        if not self.machine:
+            return None
+        group = f"/subscriptions/{subscription}/resourceGroups/{self.resource_group}"
+        there = self.machine.replace("{name}", name)
+        return Machine(resource=f"{group}/providers/Microsoft.Compute/virtualMachines/{there}")
+
     def submit(self, subscription: str, name: str, work: Work) -> Ask[JobView]:
         """Return what begins the deployment; Azure refuses one of that name that is active."""
         ours = {
@@ -62,6 +88,7 @@ class Template:
             "environment": dict(work.environment),
             "name": name,
             "location": self.region,
+            "script": _script(work),
         }
         declared = self.template.get("parameters") or {}
         values = {key: value for key, value in ours.items() if key in declared}
@@ -75,23 +102,68 @@ class Template:
             },
         }
         path = self.resource(subscription, name)
-        return Ask(method="PUT", path=path, api_version=API_VERSION, read=_read, body=body)
+        return Ask(method="PUT", path=path, api_version=API_VERSION, read=self._read, body=body)
 
     def start(self, subscription: str, name: str) -> None:
         """Nothing is left to do: a deployment begins when it is created."""
 
     def look(self, subscription: str, name: str) -> Ask[JobView]:
-        """Return what tells how far the deployment is."""
+        """Return what tells how far the deployment is, and then the job on its machine."""
+        machine = self._machine(subscription, name)
+
+        def read(reply: Reply) -> JobView | Ask[JobView]:
+            view = self._read(reply)
+            return machine.look(view) if machine and view.state is State.SUCCEEDED else view
+
         path = self.resource(subscription, name)
-        return Ask(method="GET", path=path, api_version=API_VERSION, read=_read)
+        return Ask(method="GET", path=path, api_version=API_VERSION, read=read)
 
     def cancel(self, subscription: str, name: str, part: str | None) -> Ask[None]:  # noqa: ARG002
-        """Return what ends the deployment; what it has created stays."""
+        """Return what ends the deployment, or the job on the machine that it has made.
+
+        A machine that is still being made is deleted. What else was created stays.
+        """
         path = f"{self.resource(subscription, name)}/cancel"
-        return Ask(method="POST", path=path, api_version=API_VERSION, read=nothing)
+        machine = self._machine(subscription, name)
+        if machine is None:
+            return Ask(method="POST", path=path, api_version=API_VERSION, read=nothing)
+        over = JobView(resource=machine.resource, state=State.CANCELLED, said="")
+
+        def is_made(refusal: AzureRefusedError) -> Ask[None]:
+            if refusal.status != _CONFLICT:
+                raise refusal
+            return machine.release(over)
+
+        return Ask(
+            method="POST",
+            path=path,
+            api_version=API_VERSION,
+            read=lambda _: machine.delete(),
+            refused=is_made,
+        )
+
+    def release(self, subscription: str, name: str, view: JobView) -> Ask[None] | None:
+        """Return what gives the machine back: one that has stopped costs as one that runs."""
+        machine = self._machine(subscription, name)
+        return machine.release(view) if machine else None
+
+    def _read(self, reply: Reply) -> JobView:
+        """Read a deployment: while it makes the job's machine, the job waits for it."""
+        view = _deployed(reply)
+        waits = self.machine and view.state is State.RUNNING
+        return replace(view, state=State.PENDING) if waits else view
 
 
-def _read(reply: Reply) -> JobView:
+_CONFLICT: Final = 409
+"""The HTTP status of what comes too late: the deployment is done."""
+
+
+def _script(work: Work) -> str:
+    exports = [f"export {key}={shlex.quote(value)}" for key, value in work.environment.items()]
+    return "\n".join([*exports, work.line, ""])
+
+
+def _deployed(reply: Reply) -> JobView:
     properties = reply.body["properties"]
     said = str(properties["provisioningState"])
     code, message = error_of(properties) if properties.get("error") else ("", "")

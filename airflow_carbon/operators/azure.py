@@ -11,7 +11,7 @@ from airflow_carbon.core.flexibility import parse_duration, parse_number
 from airflow_carbon.hooks.azure import DEFAULT_CONN_ID
 from airflow_carbon.operators.attending import AttendedTraining
 from airflow_carbon.operators.portal import AzurePortalLink
-from airflow_carbon.operators.training import recall, result_of, segment_of, size_of
+from airflow_carbon.operators.training import check_pausable, recall, result_of, segment_of, size_of
 from airflow_carbon.triggers.course import plain_pause
 from airflow_carbon.triggers.request import is_template
 
@@ -142,9 +142,13 @@ class AzureTrainingOperator(AttendedTraining):
             raise InvalidOptionError("targets", targets, "name one region or more, and its profile")
         if not any(map(is_template, (targets, residency, deny))):
             resident(list(targets), residency, deny)
+        if pause and not is_template(targets):
+            check_pausable(targets)
 
     def execute(self, context: Context) -> None:
         """Find the job or launch it, and wait; a training that is paused stays paused."""
+        if self.pause:
+            check_pausable(self.targets)
         segments, stopping = recall(context) if self._course() else ([], {})
         if stopping:
             self._stop_and_wait(context, stopping, segments)

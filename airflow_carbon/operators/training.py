@@ -67,6 +67,20 @@ def targets_of(
     return [targets[name] for name in names if name not in skipped]
 
 
+def check_pausable(profiles: Any) -> None:
+    """Refuse what can't be paused: a deployment that can't be told from its machine.
+
+    Raises:
+        InvalidOptionError: a target of the kind ``template`` that names no ``machine``.
+    """
+    for name, profile in getattr(profiles, "items", dict)():
+        is_template = hasattr(profile, "get") and profile.get("kind") == "template"
+        if is_template and not profile.get("machine"):
+            remedy = "pause= needs the template's machine= to be named, or it would train on"
+            option = f"targets[{name!r}]"
+            raise InvalidOptionError(option, "template", remedy)
+
+
 def training_of(context: Context) -> dict[str, Any]:
     """Return what names the training of a task instance, whichever try asks."""
     ti = context["ti"]

@@ -123,7 +123,18 @@ class AzureJobTrigger(BaseTrigger):
         view = await arm.send(target.look(subscription, self.name))
         if not view.state.is_final:
             await arm.send(target.cancel(subscription, self.name, view.part))
+        else:
+            await self._release(arm, target, view)
         return view
+
+    async def _release(self, arm: AsyncArm, target: Target, view: JobView) -> None:
+        """Give back what a job that is over still holds; its outcome stands if that is refused."""
+        ask = target.release(arm.login.subscription_id, self.name, view)
+        try:
+            if ask is not None:
+                await arm.send(ask)
+        except AzureRefusedError as exc:
+            self.log.warning("the machine of %s was not given back: %s", self.name, exc)
 
     async def _arm(self) -> AsyncArm:
         for module in HEAVY:
@@ -167,7 +178,10 @@ class AzureJobTrigger(BaseTrigger):
             await self._rest(pause)
 
     async def _look(self, arm: AsyncArm, target: Target) -> JobView:
-        return await arm.send(target.look(arm.login.subscription_id, self.name))
+        view = await arm.send(target.look(arm.login.subscription_id, self.name))
+        if view.state.is_final:
+            await self._release(arm, target, view)
+        return view
 
     async def _timed(self, arm: AsyncArm, view: JobView) -> JobView:
         """Return the view of a job that is over with its times, as seen where Azure tells none."""

@@ -5,20 +5,31 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from launching import SIZE, containers, learning, machine, name_of, targets
+from launching import (
+    SIZE,
+    containers,
+    ended,
+    learning,
+    machine,
+    machine_of_the_docs,
+    name_of,
+    targets,
+)
 
 from airflow_carbon.azure.arm import Arm
 from airflow_carbon.azure.job import Work
 from airflow_carbon.azure.launch import launch
 
 
-@pytest.mark.parametrize("profile", [learning, containers, machine])
+@pytest.mark.parametrize("profile", [learning, containers, machine, machine_of_the_docs])
 def test_fifty_at_once_launch_one_job(login, azure, profile):
     where = targets(profile("swedencentral"))
 
     def once(_):
         with Arm(login) as arm:
-            return launch(arm, where, name_of, Work(command="sleep 1"))
+            launched = launch(arm, where, name_of, Work(command="sleep 1"))
+            ended(arm, launched, 30)
+            return launched
 
     with ThreadPoolExecutor(50) as pool:
         found = list(pool.map(once, range(50)))

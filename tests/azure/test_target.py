@@ -67,6 +67,7 @@ def test_a_profile_tells_the_machines_size_where_it_names_it(profile, size):
         ({"swedencentral": {"kind": "batch"}}, "kind is one of"),
         ({"swedencentral": {**LEARNING, "workspace": None}}, "needs 'workspace'"),
         ({"swedencentral": {**LEARNING, "gpu": 1}}, "has no 'gpu'"),
+        ({"swedencentral": {**TEMPLATE, "machine": "gpu"}}, "write {name} in it"),
     ],
 )
 def test_a_profile_that_can_not_be_says_what_is_wrong(targets, says):
@@ -115,6 +116,15 @@ def test_a_template_is_given_the_parameters_that_it_declares():
         "command": {"value": "python train.py"},
         "size": {"value": "Standard_NC24ads_A100_v4"},
     }
+
+
+def test_a_templates_script_is_the_environment_and_the_command():
+    declared = {"resources": [], "parameters": {"script": {"type": "secureString"}}}
+    work = Work(command="python train.py", environment={"WORD": "it's"}, is_one=True)
+    body = target({**TEMPLATE, "template": declared}).submit("sub", "carbon-1", work).body
+
+    script = body["properties"]["parameters"]["script"]["value"]
+    assert script == "export WORD='it'\"'\"'s'\nexec python train.py\n"
 
 
 @pytest.mark.parametrize("profile", [LEARNING, CONTAINERS, TEMPLATE])

@@ -8,19 +8,17 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
+from launching import machine_of_the_docs
 from servers.arm import arm_server
 
 from airflow_carbon import AzureTrainingOperator, clock
+from airflow_carbon.azure.arm import Arm, Ask
 from airflow_carbon.azure.job import State, Work
 from airflow_carbon.azure.target import read_targets
 from airflow_carbon.hooks.azure import AzureHook
 from airflow_carbon.triggers.azure import AzureJobTrigger
-
-if TYPE_CHECKING:
-    from airflow_carbon.azure.arm import Arm
 
 TARGETS = {
     "swedencentral": {
@@ -55,8 +53,8 @@ def azure(running, monkeypatch):
     return running
 
 
-def begin(command="sleep 0.3"):
-    (target,) = read_targets(TARGETS).values()
+def begin(command="sleep 0.3", targets=TARGETS):
+    (target,) = read_targets(targets).values()
     with AzureHook("azure_test").arm() as arm:
         arm.send(target.submit(arm.login.subscription_id, "carbon-x-1", Work(command=command)))
     return target
@@ -117,6 +115,82 @@ def test_a_token_that_was_taken_back_is_renewed(azure):
     azure.control.revoke_tokens()
 
     assert event(trigger())["view"]["state"] == "succeeded"
+
+
+MACHINES = machine_of_the_docs("swedencentral")
+POWER = "/providers/Microsoft.Compute/virtualMachines/carbon-x-1"
+
+
+def machine_of(azure):
+    """Return its power state and its tags."""
+
+    def read(reply):
+        state = reply.body["properties"]["instanceView"]["statuses"][-1]["code"]
+        return state, reply.body["tags"]
+
+    path = f"/subscriptions/{azure.subscription}/resourceGroups/rg-swedencentral{POWER}"
+    with AzureHook("azure_test").arm() as arm:
+        return arm.send(
+            Ask(
+                method="GET",
+                path=path,
+                api_version="2024-07-01",
+                read=read,
+                params={"$expand": "instanceView"},
+            )
+        )
+
+
+def deallocated(azure):
+    until = time.monotonic() + 10
+    while machine_of(azure)[0] != "PowerState/deallocated":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize(("command", "state"), [("sleep 0.3", "succeeded"), ("exit 3", "failed")])
+def test_a_templates_machine_is_given_back_when_its_command_has_ended(azure, command, state):
+    begin(command, MACHINES)
+
+    told = event(trigger(targets=MACHINES))
+
+    assert told["view"]["state"] == state
+    assert told["view"]["started_at"] < told["view"]["ended_at"]
+    assert deallocated(azure)
+    assert machine_of(azure)[1]["carbon-state"] == state
+
+
+@pytest.mark.parametrize(
+    "fault", [{"status": 503}, {"status": 429, "retry_after_s": 1}, {"status": 404}]
+)
+def test_azure_that_is_unwell_while_a_machine_is_given_back_is_borne(azure, fault):
+    begin("true", MACHINES)
+    azure.control.fault("PATCH */tags/default", "status", **fault)
+
+    assert event(trigger(targets=MACHINES))["view"]["state"] == "succeeded"
+    assert fault["status"] == 404 or deallocated(azure)
+
+
+def test_a_machine_that_is_not_taken_back_changes_no_outcome(azure):
+    begin("true", MACHINES)
+    azure.control.fault("POST */deallocate", "status", status=403, times=9)
+
+    assert event(trigger(targets=MACHINES))["view"]["state"] == "succeeded"
+
+
+def test_a_user_who_ends_the_task_ends_the_machine(azure):
+    target = begin("sleep 30", MACHINES)
+    until = time.monotonic() + 10
+    with AzureHook("azure_test").arm() as arm:
+        while arm.send(target.look(azure.subscription, "carbon-x-1")).state is not State.RUNNING:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+        asyncio.run(trigger(targets=MACHINES).on_kill())
+
+        assert ended(arm, target) is State.CANCELLED
+    assert deallocated(azure)
 
 
 def test_a_job_that_is_not_there_is_said(azure):

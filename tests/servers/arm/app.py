@@ -18,6 +18,7 @@ from servers.arm import (
     metrics,
     orders,
     prices,
+    run_commands,
 )
 from servers.arm.faults import Layer
 from servers.arm.wire import ArmError, error, reply
@@ -39,6 +40,7 @@ ROOMS = (
     carbon,
     prices,
     blobs,
+    run_commands,
 )
 
 

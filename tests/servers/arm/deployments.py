@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from servers.arm import machines
+from servers.arm import machines, run_commands
 from servers.arm.regions import REGIONS, SIZES, plain
 from servers.arm.templates import Scope, check, reject
 from servers.arm.wire import ArmError, Call, Room, error, new_id, reply
@@ -238,6 +238,9 @@ async def _live(world: World, deployment: Deployment) -> None:
     for place, resource in deployment.resources:
         if resource["type"].lower() == machines.KIND.lower():
             machines.create(world, place, resource)
+    for place, resource in deployment.resources:
+        if resource["type"].lower() == run_commands.KIND.lower():
+            run_commands.create(world, place, resource)
     deployment.outputs = deployment.promised
     deployment.state = "Succeeded"
 

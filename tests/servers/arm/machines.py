@@ -4,15 +4,16 @@
 deallocated is started. A file that cloud-init writes is put below the machine's own folder, and
 its path is replaced in the commands: the stand-in owns no root file system.
 
-Routes: api-version 2024-07-01, after the public documentation (Get, Delete, Deallocate, Start,
-Simulate Eviction), not checked against the specification.
+Routes: api-version 2024-07-01, after the public documentation (Get, Delete, Deallocate, Power Off,
+Start, Simulate Eviction; Microsoft.Resources/tags, 2021-04-01), not checked against the
+specification.
 """
 
 from __future__ import annotations
 
 import base64
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import asyncio
     from pathlib import Path
 
+    from servers.arm.run_commands import RunCommand
     from servers.arm.world import World
 
 room = Room()
@@ -36,12 +38,15 @@ OPERATION = (
     "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}"
     "/operations/{operation}"
 )
-POWER = {"running": "VM running", "deallocated": "VM deallocated"}
+TAGS = MACHINE + "/providers/Microsoft.Resources/tags/default"
 
 
 @dataclass
 class Machine:
-    """A virtual machine; ``task`` ends with its cloud-init."""
+    """A virtual machine; ``task`` ends with its cloud-init.
+
+    ``kept`` is what it was asked to be: ``priority`` and ``evictionPolicy``.
+    """
 
     id: str
     name: str
@@ -51,6 +56,9 @@ class Machine:
     once: str
     folder: Path
     running: Running
+    kept: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    commands: dict[str, RunCommand] = field(default_factory=dict)
     power: str = "running"
     task: asyncio.Task[Any] | None = None
 
@@ -60,12 +68,14 @@ class Machine:
         if script:
             self.task = world.run(self.running.run(script, self.folder, {}))
 
-    async def stop(self) -> None:
+    async def stop(self, after: str = "deallocated") -> None:
         """End what runs and let the machine go; its disk stays."""
-        self.power = "deallocated"
-        if self.task:
-            self.task.cancel()
-        await self.running.end()
+        self.power = {"deallocated": "deallocating", "stopped": "stopping"}[after]
+        for one in (self, *self.commands.values()):
+            if one.task:
+                one.task.cancel()
+            await one.running.end()
+        self.power = after
 
 
 def read_scripts(custom: str | None, folder: Path) -> tuple[str, str]:
@@ -106,7 +116,9 @@ def create(world: World, place: str, resource: dict[str, Any]) -> None:
     running = Running(world, name, folder / "cloud-init-output.log")
     size = (properties.get("hardwareProfile") or {}).get("vmSize", "")
     where = resource["location"]
-    machine = Machine(place, name, size, where, boot, once, folder, running)
+    kept = {key: properties[key] for key in ("priority", "evictionPolicy") if key in properties}
+    tags = dict(resource.get("tags") or {})
+    machine = Machine(place, name, size, where, boot, once, folder, running, kept, tags)
     world.machines[place.lower()] = machine
     world.blobs.link("machines", f"{name}/cloud-init-output.log", running.log)
     machine.run(world, "\n".join(part for part in (boot, once) if part))
@@ -115,15 +127,16 @@ def create(world: World, place: str, resource: dict[str, Any]) -> None:
 @room.arm("GET", MACHINE, *VERSIONS)
 async def get_machine(call: Call) -> Any:
     """VirtualMachines_Get, with ``$expand=instanceView`` its power state."""
-    machine = _found(call)
+    machine = found(call)
     properties: dict[str, Any] = {
         "provisioningState": "Succeeded",
         "hardwareProfile": {"vmSize": machine.size},
+        **machine.kept,
     }
     if call.query.get("$expand") == "instanceView":
         states = {
             "ProvisioningState/succeeded": "Provisioning succeeded",
-            f"PowerState/{machine.power}": POWER[machine.power],
+            f"PowerState/{machine.power}": f"VM {machine.power}",
         }
         properties["instanceView"] = {
             "statuses": [
@@ -136,7 +149,23 @@ async def get_machine(call: Call) -> Any:
         "name": machine.name,
         "type": KIND,
         "location": machine.location,
+        "tags": machine.tags,
         "properties": properties,
+    }
+
+
+@room.arm("PATCH", TAGS, "2021-04-01")
+async def tag_machine(call: Call) -> Any:
+    """Tags_UpdateAtScope: Merge alone."""
+    machine = found(call)
+    if call.need("operation") != "Merge":
+        raise ArmError(400, "InvalidRequestContent", "The stand-in knows Merge alone.")
+    machine.tags |= call.need("properties", "tags")
+    return {
+        "id": f"{machine.id}/providers/Microsoft.Resources/tags/default",
+        "name": "default",
+        "type": "Microsoft.Resources/tags",
+        "properties": {"tags": machine.tags},
     }
 
 
@@ -153,22 +182,35 @@ async def delete_machine(call: Call) -> Any:
 @room.arm("POST", MACHINE + "/deallocate", *VERSIONS)
 async def deallocate(call: Call) -> Any:
     """VirtualMachines_Deallocate: what runs is ended, the disk stays."""
-    machine = _found(call)
-    await machine.stop()
+    machine = found(call)
+    if machine.power != "deallocated":
+        machine.power = "deallocating"
+        call.world.run(machine.stop())
+    return _accepted(call, machine)
+
+
+@room.arm("POST", MACHINE + "/powerOff", *VERSIONS)
+async def power_off(call: Call) -> Any:
+    """VirtualMachines_PowerOff: what runs is ended, the machine costs on."""
+    machine = found(call)
+    await machine.stop("stopped")
     return _accepted(call, machine)
 
 
 @room.arm("POST", MACHINE + "/simulateEviction", *VERSIONS)
 async def evict(call: Call) -> Any:
-    """VirtualMachines_SimulateEviction: a Spot machine is taken away and deallocated."""
-    await _found(call).stop()
+    """VirtualMachines_SimulateEviction: a Spot machine is deallocated, or deleted."""
+    machine = found(call)
+    await machine.stop()
+    if machine.kept.get("evictionPolicy") == "Delete":
+        del call.world.machines[_place(call)]
     return reply(204)
 
 
 @room.arm("POST", MACHINE + "/start", *VERSIONS)
 async def start(call: Call) -> Any:
     """VirtualMachines_Start: it boots again if the region has room."""
-    machine = _found(call)
+    machine = found(call)
     if refused := call.world.refusals.get(machine.location):
         raise ArmError(409, *refused)
     if machine.power != "running":
@@ -195,7 +237,7 @@ def _place(call: Call) -> str:
     return f"{call.id(inside=KIND)}/{call.params['machine']}".lower()
 
 
-def _found(call: Call) -> Machine:
+def found(call: Call) -> Machine:
     machine = call.world.machines.get(_place(call))
     if machine is None:
         raise no_resource(KIND, call.params["machine"], call.params["group"])

@@ -1,0 +1,118 @@
+"""A training on a template's machine, paused, cleared and ended, on a stand-in for Azure."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import pytest
+from launching import machine, machine_of_the_docs
+from pausing import Grid, Task, training
+from servers.arm import arm_server
+
+from airflow_carbon.core.errors import InvalidOptionError
+
+PAUSE = {
+    "duration": "60s",
+    "max_delay": "2m",
+    "drift": {"share": 0.2, "lasting": "0.5s"},
+    "carbon_conn_id": "grid",
+}
+
+
+@pytest.fixture(scope="module")
+def running():
+    with arm_server() as azure:
+        yield azure
+
+
+@pytest.fixture
+def azure(running, monkeypatch):
+    running.control.reset()
+    running.control.clear_faults()
+    extra = {
+        "subscriptionId": running.subscription,
+        "tenantId": running.tenant,
+        "arm_endpoint": running.url,
+        "authority": running.url,
+        "ca_file": running.ca,
+    }
+    value = {"conn_type": "azure", "login": running.client, "password": running.secret}
+    monkeypatch.setenv("AIRFLOW_CONN_AZURE_TEST", json.dumps(value | {"extra": extra}))
+    return running
+
+
+@pytest.fixture
+def grid(tmp_path, monkeypatch):
+    return Grid(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def quick(tmp_path):
+    """Twenty units of work of a twentieth of a second each, from the last checkpoint on."""
+    file = tmp_path / "checkpoint"
+    return (
+        f"n=$(cat {file} 2>/dev/null || echo 0); "
+        f"while [ $n -lt 20 ]; do sleep 0.05; n=$((n+1)); echo $n > {file}.new; "
+        f"mv {file}.new {file}; done"
+    )
+
+
+def wait_for(holds):
+    until = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_templates_machine_is_ended_at_a_pause_and_a_new_one_goes_on(
+    azure, grid, quick, request, tmp_path
+):
+    first = tmp_path / "first"
+    command = f"{quick}; if mkdir {first} 2>/dev/null; then sleep 300; fi"
+    given = {"pause": PAUSE, "targets": machine_of_the_docs("swedencentral")}
+    task = Task(training(command, **given), request.node.name)
+    task.work()
+    wait_for(first.exists)
+    grid.promise(sweden=[(-9, 300), (3, 50)], france=300)
+
+    assert task.step()["stop"]["answer"] == "pause"
+    assert task.step()["resume"]["because"] == "next_window"
+    result = task.finish()
+
+    one, other = result["segments"]
+    assert (one["ended"], other["ended"]) == ("paused", "succeeded")
+    assert one["ended_at"] <= other["started_at"]
+    assert [azure.control.starts(seen["name"]) for seen in (one, other)] == [1, 1]
+    assert (tmp_path / "checkpoint").read_text() == "20\n"
+
+
+def test_a_templates_machine_whose_task_is_cleared_is_ended_and_a_new_one_made(
+    azure, request, tmp_path
+):
+    first = tmp_path / "first"
+    command = f"trap '' TERM; if mkdir {first} 2>/dev/null; then sleep 300; sleep 300; fi"
+    task = Task(training(command, targets=machine_of_the_docs("swedencentral")), request.node.name)
+    task.work()
+    wait_for(first.exists)
+
+    asyncio.run(task.trigger().on_kill())
+    task.work()
+    assert task.doing == "AzureJobTrigger"
+    result = task.finish()
+
+    assert result["attempt"] == 2
+    assert azure.control.count("PUT */deployments/*") == 2
+
+
+def test_a_template_that_names_no_machine_is_not_paused():
+    with pytest.raises(InvalidOptionError, match="machine= to be named"):
+        training("true", pause=PAUSE, targets=machine("swedencentral"))
+
+
+def test_a_template_that_was_rendered_and_names_no_machine_is_not_paused(azure, grid, request):
+    operator = training("true", pause=PAUSE, targets={"swedencentral": "{{ var.json.target }}"})
+    operator.targets = machine("swedencentral")
+    with pytest.raises(InvalidOptionError, match="machine= to be named"):
+        Task(operator, request.node.name).work()
