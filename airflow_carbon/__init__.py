@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_carbon.operators.emissions import EmissionsOperator
     from airflow_carbon.operators.gate import RetrainGate
     from airflow_carbon.operators.queue import PlanQueueOperator
+    from airflow_carbon.operators.reconcile import ReconcileOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
     from airflow_carbon.operators.regression import EnergyRegressionOperator
     from airflow_carbon.sensors.window import CarbonAwareSensor
@@ -34,6 +35,7 @@ __all__ = [
     "EnergyRegressionOperator",
     "PlanQueueOperator",
     "Policy",
+    "ReconcileOperator",
     "RetrainGate",
     "__version__",
     "best_window",
@@ -52,6 +54,7 @@ _HOMES: Final = {
     "EnergyRegressionOperator": "airflow_carbon.operators.regression",
     "PlanQueueOperator": "airflow_carbon.operators.queue",
     "Policy": "airflow_carbon.core.policy",
+    "ReconcileOperator": "airflow_carbon.operators.reconcile",
     "RetrainGate": "airflow_carbon.operators.gate",
     "best_window": "airflow_carbon.core.window",
 }

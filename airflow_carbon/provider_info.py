@@ -28,6 +28,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_carbon.operators.emissions",
                     "airflow_carbon.operators.gate",
                     "airflow_carbon.operators.queue",
+                    "airflow_carbon.operators.reconcile",
                     "airflow_carbon.operators.region",
                     "airflow_carbon.operators.regression",
                 ],

@@ -248,7 +248,7 @@ def _with_pending(  # noqa: PLR0913 - a span of a scope, seen by somebody at som
         _RUN.run_id == _GRANT.run_id,
         or_(_GRANT.map_index == -1, _GRANT.map_index == _RUN.map_index),
         or_(_GRANT.model == "", _GRANT.model == _RUN.model),
-        _RUN.computed_at >= _GRANT.granted_at,
+        func.coalesce(_RUN.booked_at, _RUN.computed_at) >= _GRANT.granted_at,
     )
     asked = select(carbon_grant).where(
         *scope.of(_GRANT), _GRANT.granted_at > since, not_(and_(*own)), not_(figure)

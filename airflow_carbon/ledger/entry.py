@@ -65,6 +65,8 @@ class Entry:
     """What the plan promised [gCO2eq/kWh]."""
     at_once_g_per_kwh: float | None = None
     """What the plan expected of running at once [gCO2eq/kWh]."""
+    planned_emissions_g: float | None = None
+    """What its energy would have emitted at the intensity that the plan promised [gCO2eq]."""
     plan_source: str | None = None
     plan_issued_at: datetime | None = None
     plan_quality: str | None = None
@@ -77,6 +79,10 @@ class Entry:
     """How many of them it did."""
     computed_at: datetime
     package_version: str
+    booked_at: datetime | None = None
+    """When it was booked, before any revision; None in rows of before that was kept."""
+    settled_at: datetime | None = None
+    """When the intensities were found to change no more; None while they may."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,3 +96,6 @@ class IntervalRow:
     quality: str
     intensity_g_per_kwh: float | None = None
     emissions_g: float | None = None
+    zone: str | None = None
+    """The grid zone that it was drawn in; None in rows of before that was kept."""
+    pue: float | None = None

@@ -134,9 +134,9 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
     """Return the ledger's row."""
     from airflow_carbon.ledger.entry import Entry
 
-    profile, run, actual = measured.profile, account.footprint, account.actual
+    profile, run, now = measured.profile, account.footprint, clock.now()
     begin, end = profile.span
-    against = account.difference
+    planned = plan.get("mean_g_per_kwh")
     return Entry(
         key=key,
         submitted_at=submitted,
@@ -153,25 +153,14 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
         energy_cpu_j=profile.joules_of(lambda device: device == CPU),
         energy_method=run.energy_method,
         coverage=run.coverage,
-        pue=run.pue,
         pue_source=site.pue_source,
-        emissions_g=run.emissions_g,
-        emissions_low_g=run.low_g,
-        emissions_high_g=run.high_g,
-        intensity_mean_g_per_kwh=run.mean_g_per_kwh,
-        intensity_source=actual.source,
-        intensity_quality=actual.quality.value,
-        intensity_signal=actual.series.signal.value,
-        intensity_factor_type=actual.series.factor_type.value,
         baseline_region=baseline.name,
         baseline_zone=str(baseline.zone),
         baseline_pue=baseline.pue,
-        baseline_g=against.baseline_g if against else None,
-        delta_g=against.delta_g if against else None,
-        delta_percent=against.percent if against else None,
-        baseline_method=account.baseline_method,
-        planned_g_per_kwh=plan.get("mean_g_per_kwh"),
+        **account_values(account),
+        planned_g_per_kwh=planned,
         at_once_g_per_kwh=plan.get("at_once_g_per_kwh"),
+        planned_emissions_g=None if planned is None else run.energy_kwh * run.pue * planned,
         plan_source=plan.get("source"),
         plan_issued_at=_instant(plan.get("issued_at")),
         plan_quality=plan.get("quality"),
@@ -179,16 +168,37 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
         model=work.model,
         functional_unit=work.functional_unit,
         functional_units=work.functional_units,
-        computed_at=clock.now(),
+        computed_at=now,
         package_version=__version__,
+        booked_at=now,
     )
+
+
+def account_values(account: Account) -> dict[str, Any]:
+    """Return the columns of the ledger's row that change with the intensities."""
+    run, actual, against = account.footprint, account.actual, account.difference
+    return {
+        "pue": run.pue,
+        "emissions_g": run.emissions_g,
+        "emissions_low_g": run.low_g,
+        "emissions_high_g": run.high_g,
+        "intensity_mean_g_per_kwh": run.mean_g_per_kwh,
+        "intensity_source": actual.source,
+        "intensity_quality": run.intensity_quality.value,
+        "intensity_signal": actual.series.signal.value,
+        "intensity_factor_type": actual.series.factor_type.value,
+        "baseline_g": against.baseline_g if against else None,
+        "delta_g": against.delta_g if against else None,
+        "delta_percent": against.percent if against else None,
+        "baseline_method": account.baseline_method,
+    }
 
 
 def _instant(text: str | None) -> datetime | None:
     return parse_instant("plan", text) if text else None
 
 
-def interval_rows(profile: EnergyProfile, account: Account) -> list[IntervalRow]:
+def interval_rows(profile: EnergyProfile, account: Account, zone: str) -> list[IntervalRow]:
     """Return the ledger's rows of the intervals of one place."""
     from airflow_carbon.ledger.entry import IntervalRow
 
@@ -211,6 +221,8 @@ def interval_rows(profile: EnergyProfile, account: Account) -> list[IntervalRow]
             quality=quality.value,
             intensity_g_per_kwh=_known(grams / to_kwh(joules) / pue) if joules > 0 else None,
             emissions_g=_known(grams),
+            zone=zone,
+            pue=pue,
         )
         for device, begin, end, joules, quality, grams in rows
     ]
@@ -250,6 +262,7 @@ def xcom_values(entry: Entry, parts: list[dict[str, Any]]) -> dict[str, Any]:
         "emissions_g": entry.emissions_g,
         "emissions_low_g": entry.emissions_low_g,
         "emissions_high_g": entry.emissions_high_g,
+        "planned_emissions_g": entry.planned_emissions_g,
         "baseline_region": entry.baseline_region,
         "baseline_g": entry.baseline_g,
         "delta_g": entry.delta_g,

@@ -46,7 +46,8 @@ class EmissionsOperator(BaseOperator):
     The XCom is the footprint: energy_kwh, emissions_g with emissions_low_g and
     emissions_high_g, mean_g_per_kwh, pue, energy_method, coverage, intensity_source,
     intensity_quality, and the difference against baseline (baseline_g, delta_g,
-    delta_percent; negative is cleaner; None where the baseline's intensity is not known).
+    delta_percent; negative is cleaner; None where the baseline's intensity is not known), and
+    beside it planned_emissions_g, which the plan promised of this energy.
     The event of an asset among ``outlets`` carries the footprint in its extra, under ``carbon``.
     The baseline is the same energy, begun when the job first could, in the default region, without
     its pauses. A training that was paused and moved is one run: each segment of its log is priced
@@ -152,7 +153,11 @@ class EmissionsOperator(BaseOperator):
             work=work,
             size=None if self.size in {None, "", "None"} else self.size,
         )
-        rows = [row for _, profile, one in parts for row in interval_rows(profile, one)]
+        rows = [
+            row
+            for where, profile, one in parts
+            for row in interval_rows(profile, one, str(where.zone))
+        ]
         with LedgerHook(self.ledger_conn_id).ledger() as ledger:
             ledger.write(entry, rows)
         place = " and ".join(str(one.name or one.zone) for one in sites.values())

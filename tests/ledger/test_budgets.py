@@ -12,10 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, text
 
+from airflow_carbon.core.auto import LearnFrom
 from airflow_carbon.core.budget import PENDING, Emitted
 from airflow_carbon.ledger.budgets import FORGOTTEN, Asker, Budgets, Scope, _sums
 from airflow_carbon.ledger.efficiency import Efficiency
 from airflow_carbon.ledger.entry import RunKey
+from airflow_carbon.ledger.past_runs import PastRuns
+from airflow_carbon.ledger.provider import ProviderReports
 from airflow_carbon.ledger.schema import carbon_run
 from airflow_carbon.ledger.store import Ledger
 
@@ -69,6 +72,20 @@ def ask(budgets, who, *, grams=10.0, scope=CHURN, span=MARCH, now=NOON, lets=Tru
     return budgets.decide(
         who, scope, lambda spent: (spent, lets), expected=expected, span=span, now=now
     )
+
+
+def test_a_run_that_was_revised_counts_once_by_its_newest_version(budgets, ledger, ran):
+    for grams in (100.0, 110.0, 90.0):
+        ran("a", grams, functional_unit="epoch", functional_units=5.0)
+        ran("b", grams, return_code=0)
+
+    spent = budgets.spent(CHURN, MARCH)
+    assert (spent.runs, spent.emitted.g) == (2, 180)
+    assert [one.emitted.g for one in budgets.past(asker())] == [90, 90]
+    assert len(Efficiency(ledger).of(Scope(run_id="a"))) == 1
+    assert len(PastRuns(ledger).of(LearnFrom(dag="train", tasks=("gpu",), newest=20)).runs) == 1
+    shares = ProviderReports(ledger).measured(*MARCH)
+    assert [one.emissions_g for one in shares] == [90, 90]
 
 
 def test_a_sum_is_of_its_scope(budgets, ran):
@@ -218,6 +235,16 @@ def test_the_figure_of_a_try_before_is_not_that_of_the_run_that_goes_on(budgets,
     ask(budgets, asker("a"), now=NOON + 3 * HOUR)  # cleared, and asked again
 
     assert ask(budgets, asker("b"), now=NOON + 3 * HOUR).pending.g == 10
+
+
+def test_a_figure_that_is_only_revised_is_not_that_of_the_run_that_goes_on(budgets, ran):
+    booked = NOON + 2 * HOUR
+    ran("a", 7, booked_at=booked)
+    ask(budgets, asker("a"), now=NOON + 50 * HOUR)  # cleared, and asked again
+    ran("a", 8, booked_at=booked, computed_at=NOON + 51 * HOUR)
+
+    spent = ask(budgets, asker("b"), now=NOON + 52 * HOUR)
+    assert (spent.pending.g, spent.emitted.g) == (10, 8)
 
 
 def test_another_models_figure_is_not_awaited(budgets, ran):
