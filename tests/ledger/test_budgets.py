@@ -14,9 +14,10 @@ from sqlalchemy import delete, text
 
 from airflow_carbon.core.auto import LearnFrom
 from airflow_carbon.core.budget import PENDING, Emitted
-from airflow_carbon.ledger.budgets import FORGOTTEN, Asker, Budgets, Scope, _sums
+from airflow_carbon.ledger.budgets import Asker, Budgets, Scope, _sums
 from airflow_carbon.ledger.efficiency import Efficiency
 from airflow_carbon.ledger.entry import RunKey
+from airflow_carbon.ledger.grants import FORGOTTEN
 from airflow_carbon.ledger.past_runs import PastRuns
 from airflow_carbon.ledger.provider import ProviderReports
 from airflow_carbon.ledger.schema import carbon_run
@@ -117,6 +118,23 @@ def test_bounds_and_what_is_poorly_measured_are_in_the_sum(budgets, ran):
     assert spent.emitted.high_g == pytest.approx(360)
     assert (spent.runs, spent.partly_measured) == (3, 1)
     assert spent.kinds == ("average lifecycle", "marginal lifecycle")
+
+
+def test_a_sum_is_of_the_signal_that_is_asked_for(budgets, ran):
+    ran("a", 100)
+    for name in ("b", "c"):
+        ran(name, 7, intensity_signal="marginal")
+    ran("d", 1, at=NOON - 60 * DAY, intensity_signal="marginal")
+
+    def of(signal, span=MARCH):
+        spent = budgets.spent(Scope(model="churn", signal=signal), span)
+        return spent.emitted.g, spent.runs, spent.other_signal, len(spent.kinds)
+
+    assert of("average") == (100, 1, 2, 1)
+    assert of("marginal") == (14, 2, 1, 1)
+    assert of("marginal", None) == (15, 3, 1, 1)
+    assert of(None) == (114, 3, 0, 2)
+    assert [one.emitted.g for one in budgets.past(asker(), signal="average")] == [100]
 
 
 def test_a_run_over_the_turn_of_the_month_is_shared_between_the_two(budgets, ran, an_interval):
