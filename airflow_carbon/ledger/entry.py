@@ -77,6 +77,11 @@ class Entry:
     """What the work is counted in: ``epoch``, ``sample``, ``inference``."""
     functional_units: float | None = None
     """How many of them it did."""
+    embodied_g: float | None = None
+    """Its share of what building the hardware emitted [gCO2eq]; None where nobody said."""
+    embodied_source: str | None = None
+    sci_g: float | None = None
+    """Software carbon intensity [gCO2eq a functional unit], without ``embodied_g`` where None."""
     computed_at: datetime
     package_version: str
     booked_at: datetime | None = None

@@ -8,9 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon import __version__, clock
-from airflow_carbon.core.errors import InvalidOptionError
-from airflow_carbon.core.flexibility import parse_instant, parse_number
-from airflow_carbon.core.quantities import parse_unit
+from airflow_carbon.core.flexibility import parse_instant
 from airflow_carbon.core.region import DEFAULT_PUE
 from airflow_carbon.core.units import EPOCH, to_kwh
 
@@ -23,12 +21,11 @@ if TYPE_CHECKING:
     from airflow_carbon.core.accounting import Account
     from airflow_carbon.core.energy import EnergyProfile
     from airflow_carbon.core.region import Region
+    from airflow_carbon.core.sci import Embodied
     from airflow_carbon.core.units import ZoneKey
     from airflow_carbon.ledger.entry import Entry, IntervalRow, RunKey
     from airflow_carbon.meters.reading import Measurement
-
-_ABSENT: Final = (None, "", "None")
-"""What Jinja makes of a value that is not there."""
+    from airflow_carbon.operators.work import BookedWork
 
 ASSET_KEYS: Final = (
     "region",
@@ -75,35 +72,6 @@ class Site:
         return str(self.region.name) if self.region else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BookedWork:
-    """What a run did: for which model, and how many of which functional unit."""
-
-    model: str | None = None
-    functional_unit: str | None = None
-    functional_units: float | None = None
-
-
-def read_work(model: object, units: object, unit: object) -> BookedWork:
-    """Read what a DAG author wrote of the work; text of what is not there is nothing.
-
-    Raises:
-        InvalidOptionError: a number without its unit, a unit without its number, or neither.
-    """
-    model, units, unit = (None if value in _ABSENT else value for value in (model, units, unit))
-    name = None if model is None else str(model)
-    if units is None and unit is None:
-        return BookedWork(model=name)
-    if units is None or unit is None:
-        remedy = "write both, functional_units=250 and functional_unit='epoch' say"
-        raise InvalidOptionError("functional_units", units, remedy)
-    size, singular = parse_unit("functional_unit", unit)
-    number = parse_number("functional_units", units, "write how many, more than 0")
-    if number == 0:
-        raise InvalidOptionError("functional_units", units, "write how many, more than 0")
-    return BookedWork(model=name, functional_unit=singular, functional_units=number * size)
-
-
 def run_key(measured: Measurement, context: Context) -> RunKey:
     """Return the key of the task that was measured; this task's where that is not known."""
     from airflow_carbon.ledger.entry import RunKey
@@ -130,13 +98,17 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
     submitted: datetime,
     work: BookedWork,
     size: str | None = None,
+    embodied: Embodied | None = None,
 ) -> Entry:
     """Return the ledger's row."""
+    from airflow_carbon.core.sci import sci
     from airflow_carbon.ledger.entry import Entry
 
     profile, run, now = measured.profile, account.footprint, clock.now()
     begin, end = profile.span
     planned = plan.get("mean_g_per_kwh")
+    reserved_from, reserved_to = profile.without_gaps().span
+    built_g = None if embodied is None else embodied.of(reserved_to - reserved_from)
     return Entry(
         key=key,
         submitted_at=submitted,
@@ -168,6 +140,9 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
         model=work.model,
         functional_unit=work.functional_unit,
         functional_units=work.functional_units,
+        embodied_g=built_g,
+        embodied_source=None if embodied is None else embodied.source,
+        sci_g=sci(run.emissions_g, built_g, work.functional_units),
         computed_at=now,
         package_version=__version__,
         booked_at=now,
@@ -263,6 +238,8 @@ def xcom_values(entry: Entry, parts: list[dict[str, Any]]) -> dict[str, Any]:
         "emissions_low_g": entry.emissions_low_g,
         "emissions_high_g": entry.emissions_high_g,
         "planned_emissions_g": entry.planned_emissions_g,
+        "embodied_g": entry.embodied_g,
+        "sci_g": entry.sci_g,
         "baseline_region": entry.baseline_region,
         "baseline_g": entry.baseline_g,
         "delta_g": entry.delta_g,

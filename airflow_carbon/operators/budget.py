@@ -44,8 +44,7 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
     The XCom has ``reason`` (``within``, ``over_budget``, ``no_figure``, ``mixed_signals``,
     ``ledger_unreachable``), ``goes_on``, the limit, ``used_g``, ``expected_g``, ``left_g`` with
     what they are made of, and ``notes`` on what the sum lacks. A skip skips the tasks right
-    behind this one; others
-    go by their trigger rules.
+    behind this one; others go by their trigger rules.
 
     :param limit: a mass with its unit: ``"20 kg"``.
     :param per: ``month``, ``model`` (all that was ever spent on it), ``run`` (this DAG run), or

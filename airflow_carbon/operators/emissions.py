@@ -22,10 +22,10 @@ from airflow_carbon.operators.booking import (
     interval_rows,
     ledger_entry,
     part_values,
-    read_work,
     run_key,
     xcom_values,
 )
+from airflow_carbon.operators.work import read_embodied, read_work
 from airflow_carbon.triggers.request import check_place, is_template
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class EmissionsOperator(BaseOperator):
     :param model: the model that was trained or asked: budgets add up by it.
     :param functional_units: how much work it was: a number of
     :param functional_unit: what is counted: ``"epoch"``, ``"thousand samples"``.
+    :param embodied: what building the hardware emitted, for its share in the SCI
+        (``docs/accounting.md``): ``{"kg": 150, "lifespan": "1460d", "share": 1, "source": "..."}``.
     :param carbon_conn_id: a connection of type ``carbon``.
     :param ledger_conn_id: the ledger's connection.
 
@@ -85,6 +87,7 @@ class EmissionsOperator(BaseOperator):
         "model",
         "functional_units",
         "functional_unit",
+        "embodied",
         "carbon_conn_id",
         "ledger_conn_id",
         "submitted",
@@ -103,6 +106,7 @@ class EmissionsOperator(BaseOperator):
         model: str | None = None,
         functional_units: float | str | None = None,
         functional_unit: str | None = None,
+        embodied: Mapping[str, Any] | None = None,
         carbon_conn_id: str = DEFAULT_CONN_ID,
         ledger_conn_id: str = LEDGER_CONN_ID,
         **kwargs: Any,
@@ -117,6 +121,7 @@ class EmissionsOperator(BaseOperator):
         self.model = model
         self.functional_units = functional_units
         self.functional_unit = functional_unit
+        self.embodied = embodied
         self.carbon_conn_id = carbon_conn_id
         self.ledger_conn_id = ledger_conn_id
         self.submitted = "{{ dag_run.run_after.isoformat() }}"
@@ -127,12 +132,15 @@ class EmissionsOperator(BaseOperator):
                 region_by_name(name)
         if not is_template([functional_units, functional_unit]):
             read_work(None, functional_units, functional_unit)
+        if not is_template(embodied):
+            read_embodied(embodied)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read, price, compare, write, return."""
         from airflow_carbon.meters.reading import read_measurement
 
         work = read_work(self.model, self.functional_units, self.functional_unit)
+        embodied = read_embodied(self.embodied)
         measured = read_measurement(Path(self.measurement))
         hook = CarbonHook(self.carbon_conn_id)
         plan = _checked(self.plan)
@@ -152,6 +160,7 @@ class EmissionsOperator(BaseOperator):
             submitted=submitted,
             work=work,
             size=None if self.size in {None, "", "None"} else self.size,
+            embodied=embodied,
         )
         rows = [
             row

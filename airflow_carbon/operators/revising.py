@@ -141,6 +141,7 @@ def revise(ledger: Ledger, run: Version, ask: Ask, *, now: datetime) -> Revision
         CarbonError: the ledger or a source does not do as asked.
     """
     from airflow_carbon.core.revision import Booked, settled, unchanged, why_kept
+    from airflow_carbon.core.sci import sci
     from airflow_carbon.ledger.versions import Versions
 
     entry = run.entry
@@ -171,6 +172,7 @@ def revise(ledger: Ledger, run: Version, ask: Ask, *, now: datetime) -> Revision
     later = replace(
         entry,
         **account_values(whole),
+        sci_g=sci(whole.footprint.emissions_g, entry.embodied_g, entry.functional_units),
         computed_at=now,
         package_version=__version__,
         settled_at=now if final else None,

@@ -133,6 +133,21 @@ def test_an_actual_that_was_revised_is_a_new_version_with_a_new_baseline(ledger,
     assert second.energy_j == first.energy_j
 
 
+def test_the_software_carbon_intensity_follows_and_what_was_built_stays(ledger, grid, tmp_path):
+    grid(100)
+    card = {"kg": 1460, "lifespan": "1460d", "share": 0.24, "source": "by hand"}  # 10 g an hour
+    work = {"functional_units": 4, "functional_unit": "epoch", "embodied": card}
+    booked = book(log_of(tmp_path, 3 * DAY), 3 * DAY, **work)
+    grid(200)
+    reconcile()
+
+    first, second = (one.entry for one in Versions(ledger).of(key_of()))
+    assert (first.embodied_g, first.embodied_source) == (pytest.approx(10), "by hand")
+    assert second.embodied_g == first.embodied_g == booked["embodied_g"]
+    assert first.sci_g == pytest.approx((first.emissions_g + 10) / 4) == booked["sci_g"]
+    assert second.sci_g == pytest.approx((2 * first.emissions_g + 10) / 4)
+
+
 def test_done_again_nothing_happens(ledger, grid, tmp_path):
     grid(100)
     book(log_of(tmp_path, 3 * DAY), 3 * DAY)

@@ -1,4 +1,4 @@
-"""Versions of a run's account, and where each interval was drawn."""
+"""Versions of a run's account, where each interval was drawn, and what else a run is charged."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ def upgrade() -> None:
         "carbon_run", sa.Column("version", sa.Integer, nullable=False, server_default="1")
     )
     op.add_column("carbon_run", sa.Column("planned_emissions_g", sa.Double))
+    op.add_column("carbon_run", sa.Column("embodied_g", sa.Double))
+    op.add_column("carbon_run", sa.Column("embodied_source", sa.Text))
+    op.add_column("carbon_run", sa.Column("sci_g", sa.Double))
     op.add_column("carbon_run", sa.Column("booked_at", instant))
     op.add_column("carbon_run", sa.Column("settled_at", instant))
     op.add_column("carbon_interval", sa.Column("zone", sa.String(250)))
@@ -115,6 +118,9 @@ def _run_columns() -> list[sa.Column[object]]:
         sa.Column("model", sa.String(250)),
         sa.Column("functional_unit", sa.String(64)),
         sa.Column("functional_units", sa.Double),
+        sa.Column("embodied_g", sa.Double),
+        sa.Column("embodied_source", sa.Text),
+        sa.Column("sci_g", sa.Double),
         sa.Column("computed_at", instant, nullable=False),
         sa.Column("package_version", sa.String(64), nullable=False),
         sa.Column("booked_at", instant),
@@ -128,5 +134,6 @@ def downgrade() -> None:
     op.drop_table("carbon_run_superseded")
     for column in ("pue", "zone"):
         op.drop_column("carbon_interval", column)
-    for column in ("settled_at", "booked_at", "planned_emissions_g", "version"):
+    added = ("version", "planned_emissions_g", "embodied_g", "embodied_source", "sci_g")
+    for column in (*added, "booked_at", "settled_at"):
         op.drop_column("carbon_run", column)
