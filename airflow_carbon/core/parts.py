@@ -84,9 +84,10 @@ def _whole(profile: EnergyProfile, parts: Sequence[Footprint]) -> Footprint:
     drawn = sum(one.energy_kwh * one.pue for one in parts)
     grams = sum(one.emissions_g for one in parts)
     order = list(Quality)
+    several = len({one.pue for one in parts}) > 1 and energy > 0
     return Footprint(
         energy_kwh=KilowattHours(energy),
-        pue=drawn / energy if energy > 0 else parts[0].pue,
+        pue=drawn / energy if several else parts[0].pue,
         emissions_g=GramsCO2eq(grams),
         low_g=GramsCO2eq(sum(one.low_g for one in parts)),
         high_g=GramsCO2eq(sum(one.high_g for one in parts)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon import __version__, clock
 from airflow_carbon.core.flexibility import parse_instant
-from airflow_carbon.core.region import DEFAULT_PUE
+from airflow_carbon.core.region import DEFAULT_PUE, DEFAULT_PUE_SOURCE
 from airflow_carbon.core.units import EPOCH, to_kwh
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class Site:
 
     @property
     def pue_source(self) -> str:
-        """Whether somebody published it."""
-        return "published" if self.region and self.region.pue is not None else "default"
+        """Who published it, and of which year; or that it is the default."""
+        return self.region.pue_from if self.region else DEFAULT_PUE_SOURCE
 
     @property
     def name(self) -> str | None:

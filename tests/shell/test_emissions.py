@@ -163,7 +163,18 @@ def test_a_zone_without_a_region_has_the_default_overhead(log, ledger):
     account(log, zone="FR")
 
     (entry,) = ledger.recent()
-    assert (entry.region, entry.pue, entry.pue_source) == (None, 1.18, "default")
+    assert (entry.region, entry.pue) == (None, 1.18)
+    assert entry.pue_source == "default 2022: mean of Microsoft's data centres worldwide"
+
+
+def test_a_pue_is_kept_with_its_year_and_who_published_it(log, ledger):
+    account(log, region="swedencentral")
+
+    (entry,) = ledger.recent()
+    assert (entry.pue, entry.pue_source) == (
+        1.16,
+        "published 2023: measured, Microsoft through GSF",
+    )
 
 
 def test_the_work_and_its_model_are_booked(log, ledger):
