@@ -42,6 +42,8 @@ RESERVATION_KEY: Final = ("capacity", "dag_id", "task_id", "run_id", "map_index"
 
 VERSION_KEY: Final = (*KEY, "version")
 
+SIGNAL_KEY: Final = (*KEY, "intensity_signal", "intensity_factor_type", "version")
+
 GRANT_KEY: Final = ("dag_id", "run_id", "map_index", "model")
 
 
@@ -171,6 +173,29 @@ carbon_interval_superseded: Final = Table(
     ),
 )
 """The intervals of every earlier version of a try."""
+
+carbon_run_signal: Final = Table(
+    "carbon_run_signal",
+    metadata,
+    *_key_columns(),
+    Column("intensity_signal", String(NAME), primary_key=True),
+    Column("intensity_factor_type", String(NAME), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("pue", Number, nullable=False),
+    Column("emissions_g", Number, nullable=False),
+    Column("emissions_low_g", Number, nullable=False),
+    Column("emissions_high_g", Number, nullable=False),
+    Column("intensity_mean_g_per_kwh", Number),
+    Column("intensity_source", Text, nullable=False),
+    Column("intensity_quality", String(NAME), nullable=False),
+    Column("baseline_g", Number),
+    Column("delta_g", Number),
+    Column("delta_percent", Number),
+    Column("baseline_method", Text, nullable=False),
+    Column("computed_at", Instant, nullable=False),
+    ForeignKeyConstraint(KEY, [f"carbon_run.{name}" for name in KEY], ondelete="CASCADE"),
+)
+"""A try's energy by another signal or other factors; never in one sum with ``carbon_run``."""
 
 carbon_issue: Final = Table(
     "carbon_issue",

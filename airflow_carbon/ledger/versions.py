@@ -109,7 +109,7 @@ def supersede(connection: Connection, key: RunKey, expected: int | None) -> int 
     None, and nothing is done, where ``expected`` is not the newest: another wrote meanwhile.
     Within the transaction nobody else writes the same try.
     """
-    _lock(connection, key)
+    lock_try(connection, key)
     newest = connection.scalar(select(carbon_run.c.version).where(is_of(carbon_run, key))) or 0
     if expected is not None and expected != newest:
         return None
@@ -132,7 +132,7 @@ def supersede(connection: Connection, key: RunKey, expected: int | None) -> int 
     return newest + 1
 
 
-def _lock(connection: Connection, key: RunKey) -> None:
+def lock_try(connection: Connection, key: RunKey) -> None:
     """Keep other writers off the try; SQLite has one writer at a time anyway."""
     if connection.dialect.name == "postgresql":
         lock = crc32(repr(key).encode()) - 2**31

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from airflow_carbon.core.units import ZoneKey
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
 from airflow_carbon.hooks.ledger import DEFAULT_CONN_ID as LEDGER_CONN_ID
 from airflow_carbon.hooks.ledger import LedgerHook
+from airflow_carbon.operators.beside import book_beside
 from airflow_carbon.operators.booking import (
     Site,
     annotate_assets,
@@ -68,6 +70,9 @@ class EmissionsOperator(BaseOperator):
     :param embodied: what building the hardware emitted, for its share in the SCI
         (``docs/accounting.md``): ``{"kg": 150, "lifespan": "1460d", "share": 1, "source": "..."}``.
     :param carbon_conn_id: a connection of type ``carbon``.
+    :param also: other connections of that type, by which the same energy is priced as well: one of
+        a marginal signal, say. What they say is kept apart, in ``beside`` and in the ledger's
+        table ``carbon_run_signal``.
     :param ledger_conn_id: the ledger's connection.
 
     Raises:
@@ -89,6 +94,7 @@ class EmissionsOperator(BaseOperator):
         "functional_unit",
         "embodied",
         "carbon_conn_id",
+        "also",
         "ledger_conn_id",
         "submitted",
     )
@@ -108,6 +114,7 @@ class EmissionsOperator(BaseOperator):
         functional_unit: str | None = None,
         embodied: Mapping[str, Any] | None = None,
         carbon_conn_id: str = DEFAULT_CONN_ID,
+        also: Sequence[str] = (),
         ledger_conn_id: str = LEDGER_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -123,6 +130,7 @@ class EmissionsOperator(BaseOperator):
         self.functional_unit = functional_unit
         self.embodied = embodied
         self.carbon_conn_id = carbon_conn_id
+        self.also = [also] if isinstance(also, str) else list(also)
         self.ledger_conn_id = ledger_conn_id
         self.submitted = "{{ dag_run.run_after.isoformat() }}"
         if plan is None:
@@ -147,7 +155,10 @@ class EmissionsOperator(BaseOperator):
         sites = {name: self._site(plan, name) for name in measured.by_region}
         baseline = self._baseline_site(hook, next(iter(sites.values())))
         submitted = parse_instant("submitted", plan.get("submitted_at", self.submitted))
-        whole, each = _account(hook, measured, sites, baseline, submitted)
+        price = partial(
+            _account, measured=measured, sites=sites, baseline=baseline, submitted=submitted
+        )
+        whole, each = price(hook)
         parts = list(zip(sites.values(), measured.by_region.values(), each, strict=True))
         site = max(parts, key=lambda part: part[2].footprint.energy_kwh)[0]
         entry = ledger_entry(
@@ -169,10 +180,14 @@ class EmissionsOperator(BaseOperator):
         ]
         with LedgerHook(self.ledger_conn_id).ledger() as ledger:
             ledger.write(entry, rows)
+            beside = book_beside(
+                ledger, entry.key, whole, conn_ids=self.also, price=price, warn=self.log.warning
+            )
         place = " and ".join(str(one.name or one.zone) for one in sites.values())
         self.log.info(whole.sentence(place, baseline.name or baseline.zone))
         annotate_assets(self.outlets, context, entry)
-        return xcom_values(entry, [part_values(where, one) for where, _, one in parts])
+        values = xcom_values(entry, [part_values(where, one) for where, _, one in parts])
+        return values | {"beside": beside}
 
     def _site(self, plan: Mapping[str, Any], measured: str | None) -> Site:
         """Return where a part of the run was: as the log says, else as the DAG does."""

@@ -61,6 +61,39 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
     )
+    op.create_table(
+        "carbon_run_signal",
+        sa.Column("dag_id", sa.String(250), nullable=False),
+        sa.Column("task_id", sa.String(250), nullable=False),
+        sa.Column("run_id", sa.String(250), nullable=False),
+        sa.Column("map_index", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("try_number", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("intensity_signal", sa.String(64), nullable=False),
+        sa.Column("intensity_factor_type", sa.String(64), nullable=False),
+        sa.Column("version", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("pue", sa.Double, nullable=False),
+        sa.Column("emissions_g", sa.Double, nullable=False),
+        sa.Column("emissions_low_g", sa.Double, nullable=False),
+        sa.Column("emissions_high_g", sa.Double, nullable=False),
+        sa.Column("intensity_mean_g_per_kwh", sa.Double),
+        sa.Column("intensity_source", sa.Text, nullable=False),
+        sa.Column("intensity_quality", sa.String(64), nullable=False),
+        sa.Column("baseline_g", sa.Double),
+        sa.Column("delta_g", sa.Double),
+        sa.Column("delta_percent", sa.Double),
+        sa.Column("baseline_method", sa.Text, nullable=False),
+        sa.Column("computed_at", instant, nullable=False),
+        sa.PrimaryKeyConstraint(
+            *(*KEY, "intensity_signal", "intensity_factor_type", "version"),
+            name="pk_carbon_run_signal",
+        ),
+        sa.ForeignKeyConstraint(
+            KEY,
+            [f"carbon_run.{name}" for name in KEY],
+            name="fk_carbon_run_signal_carbon_run",
+            ondelete="CASCADE",
+        ),
+    )
 
 
 def _version_key() -> list[sa.Column[object]]:
@@ -130,6 +163,7 @@ def _run_columns() -> list[sa.Column[object]]:
 
 def downgrade() -> None:
     """Drop the tables and the columns: the newest versions stay."""
+    op.drop_table("carbon_run_signal")
     op.drop_table("carbon_interval_superseded")
     op.drop_table("carbon_run_superseded")
     for column in ("pue", "zone"):
