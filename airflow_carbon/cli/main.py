@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(commands)
     _add_backtest(commands)
     _add_azure_carbon(commands)
+    _add_ledger(commands)
     return parser
 
 
@@ -181,6 +182,28 @@ def _add_azure_carbon(commands: argparse._SubParsersAction[argparse.ArgumentPars
     command.add_argument("--subscription", help="another than the connection's")
     command.add_argument("--refresh", action="store_true", help="fetch it again")
     _add_common(command, default="azure_default")
+
+
+def _add_ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "ledger",
+        help="account once more for runs whose hours are known better now",
+        description=(
+            "Price the runs of the ledger anew that ended some days ago and are not final. What "
+            "changed is written as a new version; none is edited."
+        ),
+        epilog="""examples:
+  airflow-carbon ledger reconcile
+  airflow-carbon ledger reconcile --after 72h --within 60d --json""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("action", choices=("reconcile",))
+    command.add_argument("--after", default="48h", help="how long ago they ended (default: 48h)")
+    command.add_argument("--within", default="30d", help="how long at most (default: 30d)")
+    command.add_argument(
+        "--ledger-conn-id", default="carbon_ledger", help="the ledger's connection"
+    )
+    _add_common(command)
 
 
 def _add_common(command: argparse.ArgumentParser, default: str = "carbon_default") -> None:

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_carbon import clock
-from airflow_carbon.core.errors import InvalidOptionError
-from airflow_carbon.core.flexibility import parse_duration
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
 from airflow_carbon.hooks.ledger import DEFAULT_CONN_ID as LEDGER_CONN_ID
 from airflow_carbon.hooks.ledger import LedgerHook
-from airflow_carbon.operators.revising import revise_all
+from airflow_carbon.operators.revising import read_span, reconcile
 from airflow_carbon.triggers.request import is_template
 
 if TYPE_CHECKING:
@@ -71,31 +68,11 @@ class ReconcileOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Take the runs, price them, write what changed, return the counts."""
-        from functools import partial
-
-        from airflow_carbon.ledger.versions import Versions
-
         del context
-        after, within = read_span(self.after, self.within)
-        now = clock.now()
+        span = read_span(self.after, self.within)
         hook = CarbonHook(self.carbon_conn_id)
         with LedgerHook(self.ledger_conn_id).ledger() as ledger:
-            runs = Versions(ledger).unsettled(now - within, now - after)
-            report = revise_all(
-                ledger, runs, partial(hook.survey, anew=True), now=now, say=self.log.info
-            )
+            report = reconcile(ledger, hook, span, say=self.log.info)
         found = report.as_dict()
         self.log.info("%s", found)
         return found
-
-
-def read_span(after: object, within: object) -> tuple[timedelta, timedelta]:
-    """Read how long ago a run must have ended, and may have at most.
-
-    Raises:
-        InputError: no lengths of time, or none between them.
-    """
-    least, most = parse_duration("after", after), parse_duration("within", within)
-    if most <= least:
-        raise InvalidOptionError("within", within, f"write a length of time over after={after}")
-    return least, most

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow_carbon import __version__
-from airflow_carbon.core.errors import CarbonError
+from airflow_carbon import __version__, clock
+from airflow_carbon.core.errors import CarbonError, InvalidOptionError
+from airflow_carbon.core.flexibility import parse_duration
 from airflow_carbon.operators.booking import account_values, interval_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from airflow_carbon.core.accounting import Account
     from airflow_carbon.core.energy import EnergyProfile
     from airflow_carbon.core.intensity import Survey
     from airflow_carbon.core.units import ZoneKey
+    from airflow_carbon.hooks.carbon import CarbonHook
     from airflow_carbon.ledger.entry import Entry, IntervalRow, RunKey
     from airflow_carbon.ledger.store import Ledger
     from airflow_carbon.ledger.versions import Version
@@ -78,6 +81,8 @@ class Report:
     failed: list[str] = field(default_factory=list)
     first_error: CarbonError | None = None
 
+    NAMES: ClassVar = (*Outcome, "failed")
+
     def add(self, one: Revision) -> None:
         """Count a run."""
         self.counts[one.outcome] += 1
@@ -97,13 +102,44 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return it as XCom carries it: counts of all, and the first few by name."""
         return {
-            **{name: self.counts[name] for name in (*Outcome, "failed")},
+            **{name: self.counts[name] for name in self.NAMES},
             "settled": self.settled,
             "change_g": self.change_g,
             "kept_because": dict(self.kept_because.most_common(SHOWN)),
             "revisions": self.revised[:SHOWN],
             "failures": self.failed[:SHOWN],
         }
+
+
+def reconcile(
+    ledger: Ledger,
+    hook: CarbonHook,
+    span: tuple[timedelta, timedelta],
+    *,
+    say: Callable[[str], object],
+) -> Report:
+    """Account once more for the runs that ended so long ago, at least and at most.
+
+    Raises:
+        CarbonError: the ledger can't be read, or every run failed.
+    """
+    from airflow_carbon.ledger.versions import Versions
+
+    now, (after, within) = clock.now(), span
+    runs = Versions(ledger).unsettled(now - within, now - after)
+    return revise_all(ledger, runs, partial(hook.survey, anew=True), now=now, say=say)
+
+
+def read_span(after: object, within: object) -> tuple[timedelta, timedelta]:
+    """Read how long ago a run must have ended, and may have at most.
+
+    Raises:
+        InputError: no lengths of time, or none between them.
+    """
+    least, most = parse_duration("after", after), parse_duration("within", within)
+    if most <= least:
+        raise InvalidOptionError("within", within, f"write a length of time over after={after}")
+    return least, most
 
 
 def revise_all(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from strategies import grams, profiles, series_of
 
 from airflow_carbon import EmissionsOperator, ReconcileOperator, clock
+from airflow_carbon.cli.main import main
 from airflow_carbon.core.errors import InvalidDurationError, InvalidOptionError, InvalidSeriesError
 from airflow_carbon.core.intensity import Quality, Signal, Survey
 from airflow_carbon.core.parts import Part, account_parts
@@ -258,6 +259,21 @@ def test_with_nothing_to_do_nothing_is_done(ledger, grid):
 
     assert json.loads(json.dumps(found)) == found
     assert found["revised"] == found["failed"] == found["settled"] == 0
+
+
+def test_by_hand_it_is_the_same(ledger, grid, tmp_path, capsys):
+    grid(100)
+    book(log_of(tmp_path, 3 * DAY), 3 * DAY)
+    grid(110)
+
+    assert main(["ledger", "reconcile"]) == 0
+    out = capsys.readouterr().out
+    assert "nightly/train r, try 1: revised by +11.8 g (version 2); final" in out
+    assert "1 revised, 0 confirmed, 0 kept, 0 failed, 1 settled; +11.8 g in all" in out
+    assert main(["ledger", "reconcile", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["revised"] == 0
+    assert main(["ledger", "reconcile", "--within", "1h"]) == 2
+    assert "over after=48h" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
