@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from airflow_carbon import __version__
 from airflow_carbon.meters.recorder import Recorder, warn
+from airflow_carbon.meters.spoken import say
 from airflow_carbon.meters.upload import upload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 FLUSHING_S = 0.5
 """How long a signal waits for the log before it is passed on."""
@@ -32,13 +33,15 @@ CANT_RUN, NOT_FOUND = 126, 127  # as in a shell
 UPLOAD_URL = "AIRFLOW_CARBON_UPLOAD_URL"
 """Where the log is put when the command has ended: a blob's URL with a signature (SAS). From the
 environment, so that the secret is no argument that every process of the machine can read."""
+SAY_LOG = "AIRFLOW_CARBON_SAY_LOG"
+"""If set, a log that was put nowhere is printed at the end."""
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 _DESCRIPTION = """\
-Run a command and count its energy: GPUs by NVML's energy counters, the processor by a model
-of its busy time. Signals and the exit code pass through as if the command ran alone, and a
-measurement that fails never stops it."""
+Run a command and count its energy: GPUs by NVML's energy counters, processors and memory by
+RAPL where the machine is its own, else by a model. Signals and the exit code pass through as
+if the command ran alone, and a measurement that fails never stops it."""
 
 _EPILOG = """\
 example:
@@ -48,16 +51,23 @@ FILE is appended to, one line an interval, each safe on disk before the next: wh
 recorded survives a kill, and a retry adds a segment to the same file. GPUs need the module
 of nvidia-ml-py and are those that CUDA_VISIBLE_DEVICES shows. In an Airflow task the lines
 name its run. With AIRFLOW_CARBON_UPLOAD_URL in the environment, FILE is put there at the end
-(an Azure blob's URL with a signature). The exit code is the command's; 128+n if signal n
+(an Azure blob's URL with a signature); with AIRFLOW_CARBON_SAY_LOG it is printed, where that
+fails or is not asked for. The exit code is the command's; 128+n if signal n
 killed it, 127 if it was not found, 126 if it can't be run."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run and record the command of the arguments, and return its exit code."""
-    args, command = _parse(sys.argv[1:] if argv is None else argv)
-    wake = _listen()
-    recorder = Recorder(args.out, Path(command[0]).name, args.interval)
-    recorder.begin()
+def main(argv: Sequence[str], instead: Callable[[Sequence[str], Exception], int]) -> int:
+    """Run and record the command of the arguments, and return its exit code.
+
+    ``instead`` is given the command, and why, when the agent can't begin.
+    """
+    args, command = _parse(argv)
+    try:
+        wake = _listen()
+        recorder = Recorder(args.out, Path(command[0]).name, args.interval)
+        recorder.begin()
+    except Exception as exc:  # noqa: BLE001 - the measuring may fail, the command goes on
+        return instead(command, exc)
     try:
         child = subprocess.Popen(command)  # noqa: S603 - the user's own command
     except OSError as exc:
@@ -68,9 +78,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         rc = _attend(child, wake, recorder)
     if not recorder.finish(rc, ENDING_S):
         warn(f"the last interval is missing from {args.out}, which could not be written in time")
-    if url := os.environ.get(UPLOAD_URL):
-        upload(args.out, url)
+    _hand_over(args.out)
     return rc
+
+
+def _hand_over(log: Path) -> None:
+    """Leave the log where it was asked for: at a URL, else among what the command printed."""
+    url = os.environ.get(UPLOAD_URL)
+    if (url and upload(log, url)) or not os.environ.get(SAY_LOG):
+        return
+    try:
+        if not say(log.read_bytes()):
+            warn(f"{log} is too long to be printed")
+    except OSError as exc:
+        warn(f"{log} can't be read: {exc.strerror or exc}")
 
 
 def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Sequence[str]]:
@@ -85,7 +106,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Sequence[str]]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m airflow_carbon.measure",
+        prog=_called(),
         usage="%(prog)s --out FILE [--interval SECONDS] -- CMD ...",
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -101,6 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     return parser
+
+
+def _called() -> str:
+    started = Path(sys.argv[0]).name
+    return f"python3 {started}" if started.endswith(".pyz") else "python -m airflow_carbon.measure"
 
 
 def _seconds(text: str) -> float:

@@ -10,11 +10,12 @@ from airflow.sdk import BaseOperator
 
 from airflow_carbon import clock
 from airflow_carbon.azure.errors import TrainingFailedError
-from airflow_carbon.core.errors import ServiceUnavailableError
+from airflow_carbon.core.errors import CarbonError, MeasurementError, ServiceUnavailableError
 from airflow_carbon.core.flexibility import parse_duration
 from airflow_carbon.hooks.azure import AzureHook
 from airflow_carbon.operators.portal import AzurePortalLink
 from airflow_carbon.operators.training import (
+    allowed,
     bring_home,
     hide,
     remember,
@@ -46,6 +47,8 @@ class AttendedTraining(BaseOperator):
     targets: Mapping[str, Mapping[str, Any]]
     region: str | None
     ranking: Sequence[Any] | None
+    residency: str | Sequence[str]
+    deny: str | Sequence[str]
     environment: Mapping[str, str] | None
     measure: bool
     measurement_url: str | None
@@ -65,7 +68,11 @@ class AttendedTraining(BaseOperator):
         self.log.info("%s", kept["stop"]["said"])
         remember(context, segments, kept)
         trigger = PausedJobTrigger(
-            **self._attended(), **kept, until=None, pause=self._pausing(), segments=segments
+            **self._attended(kept["region"]),
+            **kept,
+            until=None,
+            pause=self._pausing(),
+            segments=segments,
         )
         self.defer(trigger=trigger, method_name="complete", kwargs={"segments": segments})
 
@@ -95,18 +102,21 @@ class AttendedTraining(BaseOperator):
         first: int = 1,
         follow: bool = True,
     ) -> NoReturn:
-        from airflow_carbon.azure.job import job_name
+        from airflow_carbon.azure.job import CANCELLING, job_name
         from airflow_carbon.azure.launch import launch
 
+        if self.measurement_url:
+            hide(self.measurement_url)
         key = training_of(context)
-        targets = targets_of(self.targets, region or self.region, self.ranking, skipped)
+        profiles = allowed(self.targets, self.residency, self.deny)
+        targets = targets_of(profiles, region or self.region, self.ranking, skipped)
         ti = context["ti"]
         work = work_of(
             ti,
             self.command,
             self.environment,
             measure=self.measure,
-            upload_url=self._log_url(context),
+            log_url=self.measurement_url,
             timeout_s=self._timeout_s(),
         )
         with AzureHook(self.azure_conn_id).arm() as arm:
@@ -121,9 +131,10 @@ class AttendedTraining(BaseOperator):
         trigger = self._trigger(launched, over, course, until=until, skipped=skipped)
         if self.pause:
             remember(context, over, None)
-        self.defer(
-            trigger=trigger, method_name="complete", kwargs={"until": until, "segments": over}
-        )
+        more: dict[str, Any] = {"until": until, "segments": over}
+        if launched.found and launched.view.said == CANCELLING:
+            more["ending"] = True
+        self.defer(trigger=trigger, method_name="complete", kwargs=more)
 
     def _trigger(
         self,
@@ -136,7 +147,7 @@ class AttendedTraining(BaseOperator):
     ) -> AzureJobTrigger:
         """Return who attends the job: to its end, or with a course until it should stop."""
         fields: dict[str, Any] = {
-            **self._attended(),
+            **self._attended(launched.target.region),
             "region": launched.target.region,
             "name": launched.name,
             "attempt": launched.attempt,
@@ -148,11 +159,13 @@ class AttendedTraining(BaseOperator):
         promised = promise_of(course, launched.target.region, self.log)
         return FollowedJobTrigger(**fields, pause=self._pausing(), segments=over, promised=promised)
 
-    def _attended(self) -> dict[str, Any]:
-        """Return what every trigger has to know."""
+    def _attended(self, region: str) -> dict[str, Any]:
+        """Return what every trigger has to know: also of a region that has since been denied."""
+        whole = allowed(self.targets, "all", ())
+        targets = allowed(self.targets, self.residency, self.deny)
         return {
             "azure_conn_id": self.azure_conn_id,
-            "targets": {name: dict(profile) for name, profile in self.targets.items()},
+            "targets": {region: whole[region], **targets},
             "poll_s": self.poll_s,
         }
 
@@ -172,26 +185,46 @@ class AttendedTraining(BaseOperator):
         seconds = self._timeout_s()
         return None if seconds is None else (clock.now() + timedelta(seconds=seconds)).isoformat()
 
-    def _log_url(self, context: Context) -> str | None:
-        from airflow_carbon.azure.history import log_url
-        from airflow_carbon.azure.job import training_name
-
-        if not self.measurement_url:
-            return None
-        url = log_url(self.measurement_url, training_name(**training_of(context)))
-        hide(url)
-        return url
-
-    def _fetch(self, context: Context, region: str) -> None:
-        """Bring the agent's log home; a training that succeeded does not fail for its log."""
-        url = self._log_url(context)
-        if not (self.measurement and url):
+    def _fetch(self, segments: Sequence[Mapping[str, Any]]) -> None:
+        """Bring the agent's logs home; a training that succeeded does not fail for its log."""
+        if not (self.measure and self.measurement):
             return
-        login = AzureHook(self.azure_conn_id).login()
-        try:
-            bring_home(url, Path(self.measurement), region, login.ca_file)
-        except (ServiceUnavailableError, OSError) as exc:
-            self.log.warning("the measurement was not fetched: %s", exc)
+        for segment in segments:
+            try:
+                log = self._log(segment["name"], segment["resource"])
+                bring_home(log, Path(self.measurement), segment["region"])
+            except (CarbonError, OSError) as exc:
+                self.log.warning("the log of %s was not fetched: %s", segment["name"], exc)
+
+    def _fetch_again(self, segments: Sequence[Mapping[str, Any]]) -> None:
+        """Do so for the jobs before: what another worker has fetched is perhaps not here."""
+        from airflow_carbon.azure.job import log_url
+
+        url = self.measurement_url
+        if url is None or log_url(url, "job") != url:
+            self._fetch(segments)
+
+    def _log(self, name: str, resource: str) -> bytes:
+        """Return the agent's log: from its blob, else from what the job has printed."""
+        from airflow_carbon.azure.job import log_url
+        from airflow_carbon.azure.logs import fetch, printed
+        from airflow_carbon.meters.spoken import heard
+
+        hook = AzureHook(self.azure_conn_id)
+        missing = "measurement_url= is not given"
+        if self.measurement_url:
+            url = log_url(self.measurement_url, name)
+            hide(url)
+            try:
+                return fetch(url, hook.login().ca_file)
+            except ServiceUnavailableError as exc:
+                missing = str(exc)
+        with hook.arm() as arm:
+            log = heard(printed(arm, resource))
+        if log is None:
+            fault = f"the job has printed no log of the agent's, and {missing}"
+            raise MeasurementError(resource, fault)
+        return log
 
     def _why(self, view: Mapping[str, Any]) -> tuple[str, str, str]:
         """Return how a job ended, and the code and the message of why."""

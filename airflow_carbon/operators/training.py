@@ -18,13 +18,30 @@ if TYPE_CHECKING:
 
     from airflow_carbon.azure.job import Target, Work
 
-UPLOAD_URL: Final = "AIRFLOW_CARBON_UPLOAD_URL"
+SAY_LOG: Final = "AIRFLOW_CARBON_SAY_LOG"
 
 MEASURED: Final = "python -m airflow_carbon.measure --out carbon-energy.jsonl -- /bin/sh -c {}"
 """How a command is wrapped in the agent; the image needs this package, or ``measure=False``."""
 
 STATE: Final = "carbon_training"
 """The key in Airflow's task state store, which outlives a try."""
+
+
+def allowed(
+    profiles: object, residency: str | Sequence[str], deny: str | Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the targets by region's name, without those that are denied.
+
+    Raises:
+        InputError: a profile or a place that can't be; none is left.
+    """
+    from airflow_carbon.azure.regions import region, resident
+    from airflow_carbon.azure.target import read_targets
+
+    left = {str(one.name) for one in resident(list(read_targets(profiles)), residency, deny)}
+    given: Mapping[str, Any] = profiles  # type: ignore[assignment] # a mapping, as it was read
+    named = {str(region(name).name): dict(profile) for name, profile in given.items()}
+    return {name: profile for name, profile in named.items() if name in left}
 
 
 def targets_of(
@@ -66,7 +83,7 @@ def work_of(  # noqa: PLR0913 - each is a word of the DAG author's
     environment: Mapping[str, str] | None,
     *,
     measure: bool,
-    upload_url: str | None,
+    log_url: str | None,
     timeout_s: int | None,
 ) -> Work:
     """Return what is to run for a task instance."""
@@ -78,11 +95,12 @@ def work_of(  # noqa: PLR0913 - each is a word of the DAG author's
         "AIRFLOW_CTX_TASK_ID": ti.task_id,
         "AIRFLOW_CTX_DAG_RUN_ID": ti.run_id,
     }
-    if upload_url:
-        variables[UPLOAD_URL] = upload_url
+    if measure:
+        variables[SAY_LOG] = "1"
     return Work(
         command=MEASURED.format(shlex.quote(command)) if measure else command,
         environment=variables,
+        log_url=log_url,
         labels={"dag": ti.dag_id, "task": ti.task_id, "run": ti.run_id},
         timeout_s=timeout_s,
         is_one=measure,
@@ -96,18 +114,17 @@ def hide(url: str) -> None:
         mask_secret(secret)
 
 
-def bring_home(url: str, to: Path, region: str, ca_file: str | None) -> None:
-    """Fetch the agent's log of a segment, and join it to those of the segments before.
+def bring_home(log: bytes, to: Path, region: str) -> None:
+    """Join the agent's log of a segment to those of the segments before.
 
     Raises:
-        ServiceUnavailableError: it can't be had.
         OSError: the file can't be written.
     """
-    from airflow_carbon.azure.history import fetch
     from airflow_carbon.meters.joining import join
 
+    to.parent.mkdir(parents=True, exist_ok=True)
     fetched = to.with_name(f"{to.name}.fetched")
-    fetch(url, fetched, ca_file)
+    fetched.write_bytes(log)
     join(to, fetched, region)
     fetched.unlink()
 
@@ -124,6 +141,7 @@ def segment_of(event: Mapping[str, Any], state: str) -> list[dict[str, Any]]:
         "started_at": view["started_at"],
         "ended_at": view["ended_at"],
         "ended": state,
+        "resource": view["resource"],
     }
     return [segment]
 

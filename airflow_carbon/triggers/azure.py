@@ -29,13 +29,27 @@ JITTER: Final = 0.2
 LONGEST_PAUSE_S: Final = 300.0
 """How long Azure is left alone at most when it does not answer [s]."""
 
+KILL_PAUSES_S: Final = (1.0, 2.0, 4.0, 8.0, 0.0)
+"""Between the attempts to cancel a job [s]; Airflow gives them half a minute."""
+
+HEAVY: Final = (
+    "airflow_carbon.azure.target",
+    "airflow_carbon.azure.login",
+    "azure.core.pipeline.transport._aiohttp",
+    "azure.mgmt.resource.resources.aio.operations",
+)
+"""A second of imports, off the event loop that all triggers share."""
+
+OUT_OF_TIME: Final = "OutOfTime"
+"""Our code for a job that has had its time."""
+
 MOST_DOUBLINGS: Final = 10
 """Of that pause: an outage may last for days."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AzureJobTrigger(BaseTrigger):
-    """Fires when a training job has ended, or when it is out of time.
+    """Fires when a training job has ended, or when it is out of time, and is cancelled then.
 
     Azure that throttles, fails, drops connections or lets a token expire is asked again, for as
     long as the job may take. Killed by a user, it cancels the job; a triggerer that restarts does
@@ -91,20 +105,36 @@ class AzureJobTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Cancel the job: the task was ended by a user."""
         async with await self._arm() as arm:
-            target = self._target()
-            subscription = arm.login.subscription_id
+            await self._end(arm)
+
+    async def _end(self, arm: AsyncArm) -> None:
+        """Cancel the job, for as long as Airflow gives a trigger that is killed."""
+        for pause in KILL_PAUSES_S:
             try:
-                view = await arm.send(target.look(subscription, self.name))
-                if not view.state.is_final:
-                    await arm.send(target.cancel(subscription, self.name, view.part))
+                view = await self._cancelled(arm)
+            except ServiceUnavailableError as exc:
+                self.log.warning("%s is not cancelled yet: %s", self.name, exc)
+                await asyncio.sleep(pause)
             except CarbonError as exc:
                 self.log.error("%s was not cancelled: %s", self.name, exc)  # noqa: TRY400
+                return
             else:
-                self.log.info("%s is %s", self.name, "over" if view.state.is_final else "cancelled")
+                said = "over" if view.state.is_final else "cancelled"
+                self.log.info("%s is %s", self.name, said)
+                return
+        self.log.error("%s was not cancelled: it may run on", self.name)
+
+    async def _cancelled(self, arm: AsyncArm) -> JobView:
+        """Ask for the job's end; return how it was before."""
+        target, subscription = self._target(), arm.login.subscription_id
+        view = await arm.send(target.look(subscription, self.name))
+        if not view.state.is_final:
+            await arm.send(target.cancel(subscription, self.name, view.part))
+        return view
 
     async def _arm(self) -> AsyncArm:
-        # Half a second of imports, off the event loop that all triggers share.
-        await asyncio.to_thread(import_module, "airflow_carbon.azure.target")
+        for module in HEAVY:
+            await asyncio.to_thread(import_module, module)
         return await AzureHook(self.azure_conn_id).aarm()
 
     def _target(self) -> Target:
@@ -115,8 +145,13 @@ class AzureJobTrigger(BaseTrigger):
     async def _attend_launched(self, arm: AsyncArm) -> JobView:
         # The worker has just looked. And Airflow takes a task for dead that goes on before its
         # scheduler has heard of the deferral.
-        await self._rest(self.poll_s)
-        return await self._attend(arm)
+        try:
+            await self._rest(self.poll_s)
+            return await self._attend(arm)
+        except AzureRefusedError as exc:
+            if exc.code == OUT_OF_TIME:
+                await self._end(arm)
+            raise
 
     async def _attend(self, arm: AsyncArm) -> JobView:
         target, silent, said = self._target(), 0, ""
@@ -125,7 +160,7 @@ class AzureJobTrigger(BaseTrigger):
             try:
                 view = await self._look(arm, target)
             except RateLimitedError as exc:
-                pause = max(self.poll_s, exc.retry_after / timedelta(seconds=1))
+                pause = max(self.poll_s, exc.retry_after / timedelta(seconds=1) / (1 - JITTER))
                 self.log.info("%s", exc)
             except ServiceUnavailableError as exc:
                 silent += 1
@@ -165,15 +200,15 @@ class AzureJobTrigger(BaseTrigger):
         if self.until is not None:
             left = (datetime.fromisoformat(self.until) - clock.now()) / timedelta(seconds=1)
             if left <= 0:
-                code, message = "OutOfTime", f"{self.name} had not ended by {self.until}"
-                raise AzureRefusedError(code, message)
+                message = f"{self.name} had not ended by {self.until}"
+                raise AzureRefusedError(OUT_OF_TIME, message)
             seconds = min(seconds, left)
         await asyncio.sleep(seconds)
 
 
 def plain(view: JobView) -> dict[str, Any]:
     """Return a view as plain values."""
-    values = asdict(view) | {"state": view.state.value}
+    values = asdict(view) | {"state": view.state.value, "others": list(view.others)}
     return {
         key: value.isoformat() if isinstance(value, datetime) else value
         for key, value in values.items()
