@@ -78,14 +78,16 @@ class _Order:
 class Recorder(threading.Thread):
     """Records a command until it ends; whatever fails is said once and costs only energy."""
 
-    def __init__(self, out: Path, command: str, interval_s: float) -> None:
+    def __init__(
+        self, out: Path, command: str, interval_s: float, cpu: CpuMeter | None = None
+    ) -> None:
         super().__init__(daemon=True)
         self._out = out
         self._command = command
         self._interval_s = interval_s
         self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._ready = threading.Event()
-        self._cpu = CpuMeter()
+        self._cpu = cpu or CpuMeter()
         self._said: set[str] = set()
         self._wall_s = time.time() - time.monotonic()  # noqa: TID251 - the clock module needs 3.11
         self._seg = uuid4().hex[:8]

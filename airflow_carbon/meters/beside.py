@@ -1,0 +1,126 @@
+"""The agent beside a process that runs already: counts its energy until that says so, or ends.
+
+A process of its own: it reads in time though the other holds its interpreter for minutes, and what
+it has written outlasts a kill of the other. Its standard input takes the order to end, a JSON
+object with the return code ``rc``; its standard output says ``ready`` when the counting has begun,
+and ``done`` when the last line is in the log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_carbon.meters.agent import ENDING_S, FLUSHING_S
+from airflow_carbon.meters.counting import Count
+from airflow_carbon.meters.log import MODEL
+from airflow_carbon.meters.modelled import CpuMeter, modelled_joules, tree_s
+from airflow_carbon.meters.recorder import Recorder, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+READY, DONE = b"ready\n", b"done\n"
+
+LOOKS_S = 1.0
+"""How often to look whether the process that is measured still runs."""
+
+
+class RunningMeter(CpuMeter):
+    """Counts the processor time of a process that runs already, from now on, and of its children.
+
+    The agent's own time, though it is such a child, is not the process's.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self._root = pid
+        self._before_s = self._tree_s()
+        self._most_s = 0.0
+
+    def read(self) -> Count | None:
+        """Return the modelled energy so far, or None where there is no /proc."""
+        now_s = self._tree_s()
+        if now_s is None or self._before_s is None:
+            return None
+        self._most_s = max(self._most_s, now_s - self._before_s)  # 0 when the process has ended
+        return Count(round(modelled_joules(self._most_s) * 1000), MODEL)
+
+    def _tree_s(self) -> float | None:
+        whole = tree_s(self._root)
+        if whole is None or os.getppid() != self._root:
+            return whole
+        own = os.times()
+        return whole - own.user - own.system
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Count until the end, and tell that it is over."""
+    order = attend(sys.argv[1:] if argv is None else argv)
+    if order is not None:
+        _say(DONE)
+    return 0
+
+
+def attend(argv: Sequence[str]) -> dict[str, Any] | None:
+    """Count beside the parent process, and return its last order; None when it ended without one.
+
+    Signals that are meant for the whole service do not end it: it ends with the process. The log
+    of one that was killed has no end.
+    """
+    args = _parser().parse_args(argv)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    recorder = Recorder(args.out, args.command, args.interval, cpu=RunningMeter(args.pid))
+    recorder.begin()
+    _say(READY)
+    order = _wait(args.pid)
+    if order is None:
+        recorder.flush(FLUSHING_S)
+    elif not recorder.finish(int(order.get("rc", 0)), ENDING_S):
+        warn(f"the last interval is missing from {args.out}, which could not be written in time")
+    return order
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pid", type=int, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--interval", type=float, default=1.0)
+    parser.add_argument("--command", default="python")
+    return parser
+
+
+def _wait(pid: int) -> dict[str, Any] | None:
+    """Wait for an order on the standard input.
+
+    Its end alone says little: a process that the other has forked may hold it open.
+    """
+    source, text = sys.stdin.fileno(), b""
+    while os.getppid() == pid:
+        if not select.select([source], [], [], LOOKS_S)[0]:
+            continue
+        piece = os.read(source, 65536)
+        text += piece
+        if not piece or text.endswith(b"\n"):
+            break
+    with suppress(ValueError):
+        order = json.loads(text)
+        return order if isinstance(order, dict) else None
+    return None
+
+
+def _say(word: bytes) -> None:
+    with suppress(OSError):
+        os.write(sys.stdout.fileno(), word)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
