@@ -63,7 +63,7 @@ with DAG(
         task_id="account",
         measurement=f"{LOGS}/{{{{ run_id }}}}.jsonl",
         plan=wait.output,
-        region=train.output["region"],
+        job=train.output,
         default_region="westeurope",
     )
     wait >> train >> account

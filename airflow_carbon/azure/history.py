@@ -1,25 +1,22 @@
-"""What Azure Machine Learning's run history tells of a job: its error, its log, its times."""
+"""What Azure Machine Learning's run history tells of a job: its error, its times, its log."""
 
 from __future__ import annotations
 
-import ssl
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any, Final
 
-import httpx
-
-from airflow_carbon.azure.arm import AZURE, Ask, error_of
+from airflow_carbon.azure.arm import Ask, error_of
 from airflow_carbon.azure.machine_learning import API_VERSION
-from airflow_carbon.core.errors import CarbonError, ServiceUnavailableError
+from airflow_carbon.core.errors import CarbonError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from pathlib import Path
 
     from airflow_carbon.azure.arm import Arm, AsyncArm, Reply
 
-_PATIENCE_S = 30.0
+STD_LOG: Final = "std_log.txt"
+"""The file of the run history with what the command printed (Microsoft Learn, "View and
+interpret Azure Machine Learning job logs", 2025)."""
 
 
 def failure_of(arm: Arm, resource: str) -> tuple[str, str]:
@@ -28,17 +25,32 @@ def failure_of(arm: Arm, resource: str) -> tuple[str, str]:
     ``resource`` is the id of a job of Azure Machine Learning. The run history's address is in
     the workspace's discovery document, as Azure's own client finds it.
     """
-    details: Mapping[str, Any] | None = None
+    try:
+        details = _told(arm, resource)
+    except CarbonError:
+        return "", ""
+    return error_of(details.get("error")) if details else ("", "")
+
+
+def log_of(arm: Arm, resource: str) -> str | None:
+    """Return the signed URL of what a job of Azure Machine Learning has printed; None: unknown.
+
+    Raises:
+        CarbonError: as ``Arm.send`` does.
+    """
+    files = _told(arm, resource).get("logFiles") or {}
+    return next((str(files[name]) for name in sorted(files) if name.endswith(STD_LOG)), None)
+
+
+def _told(arm: Arm, resource: str) -> Mapping[str, Any]:
+    """Return a run's details; empty where it has none."""
     asking = _details(resource)
     try:
         ask = next(asking)
         while True:
             ask = asking.send(arm.send(ask))
     except StopIteration as end:
-        details = end.value
-    except CarbonError:
-        return "", ""
-    return error_of(details.get("error")) if details else ("", "")
+        return end.value or {}
 
 
 async def atimes_of(arm: AsyncArm, resource: str) -> tuple[datetime | None, datetime | None]:
@@ -76,47 +88,6 @@ def _instant(text: object) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else None
-
-
-def log_url(url: str, training: str) -> str:
-    """Return where the log of a training goes.
-
-    The URL of a blob is used as it is: one training at a time. That of a container, whose signature
-    has ``sr=c`` (Microsoft, "Create a service SAS", 2025), is given a blob for each training.
-
-    >>> log_url("https://a.example/logs?sr=c&sig=x", "carbon-1f")
-    'https://a.example/logs/carbon-1f.jsonl?sr=c&sig=x'
-    """
-    parts = urlsplit(url)
-    if "c" not in parse_qs(parts.query).get("sr", []):
-        return url
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{training}.jsonl"))
-
-
-def fetch(url: str, to: Path, ca_file: str | None = None) -> None:
-    """Fetch a blob by its signed URL into a file, which appears whole or not at all.
-
-    Raises:
-        ServiceUnavailableError: it can't be had; the signature is not told.
-    """
-    shown = url.split("?", 1)[0]
-    try:
-        with httpx.Client(timeout=_PATIENCE_S, verify=_trust(ca_file)) as client:
-            reply = client.get(url)
-            reply.raise_for_status()
-    except httpx.HTTPStatusError as exc:
-        cause = f"{shown} answers with status {exc.response.status_code}"
-        raise ServiceUnavailableError(AZURE, cause) from None
-    except (httpx.HTTPError, httpx.InvalidURL) as exc:
-        raise ServiceUnavailableError(AZURE, f"{shown}: {type(exc).__name__}") from None
-    to.parent.mkdir(parents=True, exist_ok=True)
-    part = to.with_name(f"{to.name}.part")
-    part.write_bytes(reply.content)
-    part.replace(to)
-
-
-def _trust(ca_file: str | None) -> Any:
-    return ssl.create_default_context(cafile=ca_file) if ca_file else True
 
 
 def _get(path: str, read: Any) -> Ask[Any]:

@@ -44,7 +44,7 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Segment:
-    """One run of a training's command, from its start to its end.
+    """One run of a training's command, from its start to its end, and the id of its job.
 
     Raises:
         InvalidInstantError: an instant without a time zone.
@@ -56,6 +56,7 @@ class Segment:
     started_at: datetime
     ended_at: datetime
     ended: Ended
+    resource: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "started_at", parse_instant("started_at", self.started_at))
@@ -76,6 +77,7 @@ class Segment:
             "started_at": self.started_at.isoformat(),
             "ended_at": self.ended_at.isoformat(),
             "ended": self.ended.value,
+            "resource": self.resource,
         }
 
     @property

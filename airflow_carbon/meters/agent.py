@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from airflow_carbon import __version__
 from airflow_carbon.meters.recorder import Recorder, warn
+from airflow_carbon.meters.spoken import say
 from airflow_carbon.meters.upload import upload
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ CANT_RUN, NOT_FOUND = 126, 127  # as in a shell
 UPLOAD_URL = "AIRFLOW_CARBON_UPLOAD_URL"
 """Where the log is put when the command has ended: a blob's URL with a signature (SAS). From the
 environment, so that the secret is no argument that every process of the machine can read."""
+SAY_LOG = "AIRFLOW_CARBON_SAY_LOG"
+"""If set, a log that was put nowhere is printed at the end."""
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -48,7 +51,8 @@ FILE is appended to, one line an interval, each safe on disk before the next: wh
 recorded survives a kill, and a retry adds a segment to the same file. GPUs need the module
 of nvidia-ml-py and are those that CUDA_VISIBLE_DEVICES shows. In an Airflow task the lines
 name its run. With AIRFLOW_CARBON_UPLOAD_URL in the environment, FILE is put there at the end
-(an Azure blob's URL with a signature). The exit code is the command's; 128+n if signal n
+(an Azure blob's URL with a signature); with AIRFLOW_CARBON_SAY_LOG it is printed, where that
+fails or is not asked for. The exit code is the command's; 128+n if signal n
 killed it, 127 if it was not found, 126 if it can't be run."""
 
 
@@ -68,9 +72,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         rc = _attend(child, wake, recorder)
     if not recorder.finish(rc, ENDING_S):
         warn(f"the last interval is missing from {args.out}, which could not be written in time")
-    if url := os.environ.get(UPLOAD_URL):
-        upload(args.out, url)
+    _hand_over(args.out)
     return rc
+
+
+def _hand_over(log: Path) -> None:
+    """Leave the log where it was asked for: at a URL, else among what the command printed."""
+    url = os.environ.get(UPLOAD_URL)
+    if (url and upload(log, url)) or not os.environ.get(SAY_LOG):
+        return
+    try:
+        if not say(log.read_bytes()):
+            warn(f"{log} is too long to be printed")
+    except OSError as exc:
+        warn(f"{log} can't be read: {exc.strerror or exc}")
 
 
 def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Sequence[str]]:

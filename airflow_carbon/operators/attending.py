@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_carbon import clock
 from airflow_carbon.azure.errors import TrainingFailedError
-from airflow_carbon.core.errors import ServiceUnavailableError
+from airflow_carbon.core.errors import CarbonError, MeasurementError, ServiceUnavailableError
 from airflow_carbon.core.flexibility import parse_duration
 from airflow_carbon.hooks.azure import AzureHook
 from airflow_carbon.operators.portal import AzurePortalLink
@@ -173,8 +173,8 @@ class AttendedTraining(BaseOperator):
         return None if seconds is None else (clock.now() + timedelta(seconds=seconds)).isoformat()
 
     def _log_url(self, context: Context) -> str | None:
-        from airflow_carbon.azure.history import log_url
         from airflow_carbon.azure.job import training_name
+        from airflow_carbon.azure.logs import log_url
 
         if not self.measurement_url:
             return None
@@ -182,16 +182,34 @@ class AttendedTraining(BaseOperator):
         hide(url)
         return url
 
-    def _fetch(self, context: Context, region: str) -> None:
+    def _fetch(self, context: Context, view: Mapping[str, Any], region: str) -> None:
         """Bring the agent's log home; a training that succeeded does not fail for its log."""
-        url = self._log_url(context)
-        if not (self.measurement and url):
+        if not (self.measure and self.measurement):
             return
-        login = AzureHook(self.azure_conn_id).login()
         try:
-            bring_home(url, Path(self.measurement), region, login.ca_file)
-        except (ServiceUnavailableError, OSError) as exc:
+            log = self._log(self._log_url(context), view["resource"])
+            bring_home(log, Path(self.measurement), region)
+        except (CarbonError, OSError) as exc:
             self.log.warning("the measurement was not fetched: %s", exc)
+
+    def _log(self, url: str | None, resource: str) -> bytes:
+        """Return the agent's log: from its blob, else from what the job has printed."""
+        from airflow_carbon.azure.logs import fetch, printed
+        from airflow_carbon.meters.spoken import heard
+
+        hook = AzureHook(self.azure_conn_id)
+        missing = "measurement_url= is not given"
+        if url:
+            try:
+                return fetch(url, hook.login().ca_file)
+            except ServiceUnavailableError as exc:
+                missing = str(exc)
+        with hook.arm() as arm:
+            log = heard(printed(arm, resource))
+        if log is None:
+            fault = f"the job has printed no log of the agent's, and {missing}"
+            raise MeasurementError(resource, fault)
+        return log
 
     def _why(self, view: Mapping[str, Any]) -> tuple[str, str, str]:
         """Return how a job ended, and the code and the message of why."""

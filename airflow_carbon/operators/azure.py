@@ -57,7 +57,8 @@ class AzureTrainingOperator(AttendedTraining):
         allows to create and write. It is a secret: take it from a connection
         (``{{ conn.energy_log.password }}``), then Airflow masks it wherever it shows.
     :param measurement: a file into which that log is fetched, for an ``EmissionsOperator``; the
-        URL must allow to read, too.
+        URL must allow to read, too. Without it, or if it fails, the log is looked for in what a
+        job of Azure Machine Learning has printed.
     :param pause: when to pause and go on: a mapping with the sensor's ``duration``, ``deadline``,
         ``max_delay``, ``earliest``, ``policy`` of the whole training; ``stopping``, what a stop
         costs (:class:`~airflow_carbon.core.stopping.Stopping`); ``moving``, what a move to the
@@ -150,7 +151,7 @@ class AzureTrainingOperator(AttendedTraining):
         if view is None:
             self._fail(context, over, event, "unknown", event["error"] or "")
         self.portal_page = view["link"] or self._page(view["resource"])
-        self._fetch(context, event["region"])
+        self._fetch(context, view, event["region"])
         if event.get("resume"):
             self._resume(context, event, over)
         if view["state"] == "succeeded":

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_carbon import clock
 from airflow_carbon.azure.regions import region as region_by_name
 from airflow_carbon.core.errors import InvalidOptionError, ServiceUnavailableError
 from airflow_carbon.core.flexibility import parse_instant
 from airflow_carbon.core.units import ZoneKey
+from airflow_carbon.hooks.azure import DEFAULT_CONN_ID as AZURE_CONN_ID
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
+from airflow_carbon.hooks.crosscheck import try_cross_check
 from airflow_carbon.hooks.ledger import DEFAULT_CONN_ID as LEDGER_CONN_ID
 from airflow_carbon.hooks.ledger import LedgerHook
 from airflow_carbon.operators.booking import (
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from airflow_carbon.core.accounting import Account
     from airflow_carbon.core.energy import EnergyProfile
     from airflow_carbon.core.intensity import Survey
+    from airflow_carbon.ledger.entry import Entry
+    from airflow_carbon.ledger.store import Ledger
     from airflow_carbon.meters.reading import Measurement
 
 
@@ -55,6 +60,8 @@ class EmissionsOperator(BaseOperator):
     :param measurement: what ``python -m airflow_carbon.measure --out`` wrote.
     :param plan: the sensor's XCom: where the job ran, when it could have begun, and what
         was promised; or
+    :param job: the XCom of an ``AzureTrainingOperator``: region and size, and what Azure Monitor
+        saw of the GPUs is fetched and stored beside, where it has that.
     :param region: the Azure region that the job ran in, or
     :param zone: its grid zone.
     :param size: the machine's size, ``choose.output["machine"]`` or ``train.output["size"]`` say:
@@ -66,6 +73,7 @@ class EmissionsOperator(BaseOperator):
     :param functional_unit: what is counted: ``"epoch"``, ``"thousand samples"``.
     :param carbon_conn_id: a connection of type ``carbon``.
     :param ledger_conn_id: the ledger's connection.
+    :param azure_conn_id: the connection of type ``azure`` by which ``job`` ran.
 
     Raises:
         InputError: arguments that can't be.
@@ -77,6 +85,7 @@ class EmissionsOperator(BaseOperator):
     template_fields: Sequence[str] = (
         "measurement",
         "plan",
+        "job",
         "region",
         "zone",
         "size",
@@ -86,6 +95,7 @@ class EmissionsOperator(BaseOperator):
         "functional_unit",
         "carbon_conn_id",
         "ledger_conn_id",
+        "azure_conn_id",
         "submitted",
     )
     ui_color = "#d5f0dc"
@@ -95,6 +105,7 @@ class EmissionsOperator(BaseOperator):
         *,
         measurement: str,
         plan: Mapping[str, Any] | None = None,
+        job: Mapping[str, Any] | None = None,
         region: str | None = None,
         zone: str | None = None,
         size: str | None = None,
@@ -104,11 +115,13 @@ class EmissionsOperator(BaseOperator):
         functional_unit: str | None = None,
         carbon_conn_id: str = DEFAULT_CONN_ID,
         ledger_conn_id: str = LEDGER_CONN_ID,
+        azure_conn_id: str = AZURE_CONN_ID,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.measurement = measurement
         self.plan = plan
+        self.job = job
         self.region = region
         self.zone = zone
         self.size = size
@@ -118,8 +131,9 @@ class EmissionsOperator(BaseOperator):
         self.functional_unit = functional_unit
         self.carbon_conn_id = carbon_conn_id
         self.ledger_conn_id = ledger_conn_id
+        self.azure_conn_id = azure_conn_id
         self.submitted = "{{ dag_run.run_after.isoformat() }}"
-        if plan is None:
+        if plan is None and job is None:
             check_place(region, zone)
         for name in (region, default_region):
             if name is not None and not is_template(name):
@@ -135,7 +149,8 @@ class EmissionsOperator(BaseOperator):
         measured = read_measurement(Path(self.measurement))
         hook = CarbonHook(self.carbon_conn_id)
         plan = _checked(self.plan)
-        sites = {name: self._site(plan, name) for name in measured.by_region}
+        job = _checked_job(self.job)
+        sites = {name: self._site(plan, job, name) for name in measured.by_region}
         baseline = self._baseline_site(hook, next(iter(sites.values())))
         submitted = parse_instant("submitted", plan.get("submitted_at", self.submitted))
         whole, each = _account(hook, measured, sites, baseline, submitted)
@@ -150,19 +165,31 @@ class EmissionsOperator(BaseOperator):
             plan=plan,
             submitted=submitted,
             work=work,
-            size=None if self.size in {None, "", "None"} else self.size,
+            size=self.size if self.size not in {None, "", "None"} else job.get("size"),
         )
         rows = [row for _, profile, one in parts for row in interval_rows(profile, one)]
         with LedgerHook(self.ledger_conn_id).ledger() as ledger:
             ledger.write(entry, rows)
+            if job:
+                self._cross_check(ledger, entry, job)
         place = " and ".join(str(one.name or one.zone) for one in sites.values())
         self.log.info(whole.sentence(place, baseline.name or baseline.zone))
         annotate_assets(self.outlets, context, entry)
         return xcom_values(entry, [part_values(where, one) for where, _, one in parts])
 
-    def _site(self, plan: Mapping[str, Any], measured: str | None) -> Site:
+    def _cross_check(self, ledger: Ledger, entry: Entry, job: Mapping[str, Any]) -> None:
+        check = try_cross_check(self.azure_conn_id, ledger, entry.key, job, now=clock.now())
+        if check and entry.energy_gpu_j:
+            percent = 100 * (check.joules / entry.energy_gpu_j - 1)
+            self.log.info(
+                "Azure Monitor saw %.0f J on the GPUs, %+.1f %% against the agent",
+                check.joules,
+                percent,
+            )
+
+    def _site(self, plan: Mapping[str, Any], job: Mapping[str, Any], measured: str | None) -> Site:
         """Return where a part of the run was: as the log says, else as the DAG does."""
-        name = measured or self.region or plan.get("region")
+        name = measured or self.region or job.get("region") or plan.get("region")
         if name:
             found = region_by_name(name)
             return Site(zone=found.zone, region=found)
@@ -186,6 +213,15 @@ def _checked(plan: object) -> Mapping[str, Any]:
         remedy = "give the sensor's XCom, plan=wait.output, or region= instead"
         raise InvalidOptionError("plan", plan, remedy)
     return plan
+
+
+def _checked_job(job: object) -> Mapping[str, Any]:
+    if job is None:
+        return {}
+    if not isinstance(job, dict) or "region" not in job:
+        remedy = "give the XCom of an AzureTrainingOperator, job=train.output"
+        raise InvalidOptionError("job", job, remedy)
+    return job
 
 
 def _account(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_carbon.azure.job import Target, Work
 
 UPLOAD_URL: Final = "AIRFLOW_CARBON_UPLOAD_URL"
+SAY_LOG: Final = "AIRFLOW_CARBON_SAY_LOG"
 
 MEASURED: Final = "python -m airflow_carbon.measure --out carbon-energy.jsonl -- /bin/sh -c {}"
 """How a command is wrapped in the agent; the image needs this package, or ``measure=False``."""
@@ -80,6 +81,8 @@ def work_of(  # noqa: PLR0913 - each is a word of the DAG author's
     }
     if upload_url:
         variables[UPLOAD_URL] = upload_url
+    if measure:
+        variables[SAY_LOG] = "1"
     return Work(
         command=MEASURED.format(shlex.quote(command)) if measure else command,
         environment=variables,
@@ -96,18 +99,17 @@ def hide(url: str) -> None:
         mask_secret(secret)
 
 
-def bring_home(url: str, to: Path, region: str, ca_file: str | None) -> None:
-    """Fetch the agent's log of a segment, and join it to those of the segments before.
+def bring_home(log: bytes, to: Path, region: str) -> None:
+    """Join the agent's log of a segment to those of the segments before.
 
     Raises:
-        ServiceUnavailableError: it can't be had.
         OSError: the file can't be written.
     """
-    from airflow_carbon.azure.history import fetch
     from airflow_carbon.meters.joining import join
 
+    to.parent.mkdir(parents=True, exist_ok=True)
     fetched = to.with_name(f"{to.name}.fetched")
-    fetch(url, fetched, ca_file)
+    fetched.write_bytes(log)
     join(to, fetched, region)
     fetched.unlink()
 
@@ -124,6 +126,7 @@ def segment_of(event: Mapping[str, Any], state: str) -> list[dict[str, Any]]:
         "started_at": view["started_at"],
         "ended_at": view["ended_at"],
         "ended": state,
+        "resource": view["resource"],
     }
     return [segment]
 

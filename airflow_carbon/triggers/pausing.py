@@ -221,6 +221,7 @@ class PausedJobTrigger(PausableJobTrigger):
             started_at=view.started_at,
             ended_at=view.ended_at,
             ended=ended,
+            resource=view.resource,
         )
 
     async def _wait(self, over: list[Segment]) -> Resume:

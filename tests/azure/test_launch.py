@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,11 +13,13 @@ import pytest
 
 from airflow_carbon.azure.arm import Arm
 from airflow_carbon.azure.errors import AzureRefusedError
-from airflow_carbon.azure.history import failure_of, fetch
+from airflow_carbon.azure.history import failure_of
 from airflow_carbon.azure.job import State, Work, job_name
 from airflow_carbon.azure.launch import launch
+from airflow_carbon.azure.logs import fetch, printed
 from airflow_carbon.azure.target import read_targets
 from airflow_carbon.core.errors import AccessRefusedError, RateLimitedError, ServiceUnavailableError
+from airflow_carbon.meters.spoken import heard
 
 SIZE = "Standard_NC24ads_A100_v4"
 
@@ -262,15 +266,28 @@ def test_no_room_anywhere_says_so(arm, azure):
         launch(arm, targets(containers("swedencentral")), name_of, Work(command="true"))
 
 
-def test_a_measurement_is_fetched_whole_or_not_at_all(azure, tmp_path):
+def test_a_log_is_fetched_and_no_error_tells_its_signature(azure):
     url = azure.control.sas("logs", "run.jsonl")
-    file = tmp_path / "home" / "energy.jsonl"
 
     with pytest.raises(ServiceUnavailableError) as caught:
-        fetch(url, file, azure.ca)
+        fetch(url, azure.ca)
     assert "sig=" not in str(caught.value)
-    assert not file.exists()
 
     azure.control.client.put(url, content=b"one\n", headers={"x-ms-blob-type": "BlockBlob"})
-    fetch(url, file, azure.ca)
-    assert file.read_bytes() == b"one\n"
+    assert fetch(url, azure.ca) == b"one\n"
+
+
+def test_a_log_that_went_nowhere_is_found_among_what_the_job_printed(arm, azure):
+    agent = f"{sys.executable} -m airflow_carbon.measure --out energy.jsonl --"
+    work = Work(
+        command=f"echo first; {agent} sleep 0.3; cat energy.jsonl; echo last",
+        environment={"AIRFLOW_CARBON_SAY_LOG": "1"},
+    )
+    launched = launch(arm, targets(learning("swedencentral")), name_of, work)
+    ended(arm, launched)
+
+    text = printed(arm, launched.view.resource)
+    log = heard(text)
+    assert log is not None
+    assert json.loads(log.splitlines()[-1])["type"] == "end"
+    assert log.decode() in text

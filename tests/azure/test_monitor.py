@@ -101,6 +101,14 @@ def test_energy_is_never_negative(broken):
         read([at(0, total=broken)])
 
 
+def segment(name, begin, end):
+    return {
+        "resource": f"{WORKSPACE}/jobs/{name}",
+        "started_at": begin.isoformat(),
+        "ended_at": end.isoformat(),
+    }
+
+
 class Monitor:
     """An ``Arm`` that has a joule a minute of the span that it is asked for, and one beyond."""
 
@@ -132,11 +140,22 @@ def test_a_long_run_is_asked_for_day_by_day_and_no_minute_counts_twice(begin, le
 
 def test_a_cross_check_is_stored_beside_the_run_and_nothing_where_nothing_is_known(tmp_path):
     key = RunKey(dag_id="train", task_id="gpu", run_id="r")
-    asked = {"workspace_id": WORKSPACE, "run_id": "run", "begin": T0, "now": T0 + 9 * MINUTE}
+    now = T0 + 99 * MINUTE
+    segments = [
+        segment("carbon-1", T0, T0 + 5 * MINUTE),
+        segment("carbon-2", T0 + 30 * MINUTE, T0 + 32 * MINUTE),
+    ]
+    unknown = [
+        [*segments, segment("carbon-3", T0, T0)],
+        [*segments, segments[0] | {"resource": "/subscriptions/s/providers/Microsoft.App/jobs/j"}],
+        [],
+    ]
     with Ledger.open(f"sqlite:///{tmp_path / 'carbon.db'}") as ledger:
-        check = cross_check(Monitor(), ledger, key, end=T0 + 5 * MINUTE, **asked)
-        nothing = cross_check(Monitor(), ledger, replace(key, run_id="s"), end=T0, **asked)
+        check = cross_check(Monitor(), ledger, key, {"segments": segments}, now=now)
+        other = replace(key, run_id="s")
+        for some in unknown:
+            assert cross_check(Monitor(), ledger, other, {"segments": some}, now=now) is None
 
-        assert nothing is None
         assert CrossChecks(ledger).read(key) == [check]
-    assert (check.joules, check.begins_at, check.ends_at) == (5.0, T0, T0 + 5 * MINUTE)
+        assert CrossChecks(ledger).read(other) == []
+    assert (check.joules, check.begins_at, check.ends_at) == (7.0, T0, T0 + 32 * MINUTE)

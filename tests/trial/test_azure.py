@@ -17,6 +17,9 @@ import pytest
 from servers.arm import arm_server
 
 from airflow_carbon import clock
+from airflow_carbon.azure.job import job_name
+from airflow_carbon.ledger.crosscheck import CrossChecks
+from airflow_carbon.ledger.store import Ledger
 from airflow_carbon.meters.reading import read_measurement
 
 pytestmark = pytest.mark.trial
@@ -150,11 +153,20 @@ def test_what_was_measured_in_azure_comes_home_and_is_priced(airflow, azure, tmp
     file = tmp_path / "home" / "energy.jsonl"
 
     run_id = airflow.trigger("azure_measured", file=str(file))
+    which = {"dag_id": "azure_measured", "run_id": run_id, "task_id": "train", "map_index": -1}
+    minute = clock.now().replace(second=0, microsecond=0)
+    seen = [(minute + i * timedelta(minutes=1), 50.0) for i in range(3)]
+    azure.control.energy(job_name(**which, attempt=1), seen)
 
     airflow.succeeds("azure_measured", run_id, 90)
     account = airflow.xcom("azure_measured", run_id, "account")
     assert account["energy_kwh"] > 0
     assert account["region"] == "swedencentral"
+    with Ledger.open(f"sqlite:///{airflow.home / 'carbon.db'}") as ledger:
+        (entry,) = ledger.recent(dag_id="azure_measured")
+        (check,) = CrossChecks(ledger).read(entry.key)
+    assert check.joules in {50.0, 100.0, 150.0}
+    assert check.begins_at <= entry.started_at <= entry.ended_at <= check.ends_at
     path = f"/dags/azure_measured/dagRuns/{run_id}/taskInstances/train"
     shown = json.dumps(airflow.api("GET", path)) + said(airflow, run_id, "azure_measured")
     (signature,) = parse_qs(urlsplit(url).query)["sig"]

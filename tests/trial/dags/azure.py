@@ -48,7 +48,10 @@ with DAG("azure_measured", schedule=None, params={"file": ""}, default_args=ARGS
         azure_conn_id="azure_stand_in",
     )
     account = EmissionsOperator(
-        task_id="account", measurement="{{ params.file }}", region=train.output["region"]
+        task_id="account",
+        measurement="{{ params.file }}",
+        job=train.output,
+        azure_conn_id="azure_stand_in",
     )
     train >> account
 
