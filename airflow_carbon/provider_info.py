@@ -90,6 +90,17 @@ def _measuring() -> dict[str, Any]:
         "worker_zone": _option(
             "The grid zone of the workers, where they are in no Azure region.", "SE-SE3"
         ),
+        "measured_pools": _option(
+            "Pools whose tasks are measured in their worker and written to the ledger, "
+            "divided by commas.",
+            "gpu, gpu_large",
+        ),
+        "measured_tags": _option("Tags whose DAGs' tasks are measured likewise.", "training"),
+        "measured_operators": _option(
+            "Operators whose tasks are measured likewise, by their class, with or without its "
+            "module, or as Airflow shows them.",
+            "BashOperator, @task.docker, my_company.operators.TrainOperator",
+        ),
         "measured_folder": _option(
             "Where workers keep measurements until they are in the ledger. "
             "Empty: the folder `carbon` in AIRFLOW_HOME.",

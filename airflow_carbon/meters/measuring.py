@@ -80,8 +80,11 @@ class Measuring:
             warn("the energy of this process is not recorded from its begin: the agent is late")
         return ready
 
-    def order(self, rc: int, **more: object) -> bool:
-        """Tell the agent that what it counts is over, and return at once whether it was told."""
+    def order(self, rc: int | None, **more: object) -> bool:
+        """Tell the agent that what it counts is over, and return at once whether it was told.
+
+        Without a return code the log has no end: the work goes on in another process.
+        """
         process = self._own()
         if process is None or process.stdin is None:
             return False

@@ -131,7 +131,7 @@ def test_a_block_that_raises_is_measured_and_raises(agent) -> None:
 
 
 def test_a_process_that_is_killed_leaves_its_measurement_and_no_agent(agent) -> None:
-    script = "with measuring(OUT, interval_s=0.1):\n    await_('t0')\n    os.kill(os.getpid(), 9)\n"
+    script = "with measuring(OUT, interval_s=0.1):\n    burn(0.5)\n    os.kill(os.getpid(), 9)\n"
 
     rc, _, _ = run(agent, script)
     gone(agent.folder)
