@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop test lint types contracts check bench clean
+.PHONY: help setup demo stop pyz test lint types contracts check bench clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ demo: setup ## Run the main job on a real Airflow (KEEP=1 leaves it up, REPLAY=f
 
 stop: ## End the Airflow that `make demo KEEP=1` left running
 	@test ! -x $(BIN)/python || $(BIN)/python tools/demo.py --stop
+
+pyz: setup ## Make dist/measure.pyz, the agent in one file for machines with nothing but Python
+	@$(BIN)/python -m airflow_carbon.meters.bundle dist/measure.pyz
 
 test: setup check ## Everything: lint, types, contracts, tests with coverage
 	$(BIN)/python tools/run_tests.py

@@ -13,8 +13,9 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.resource.resources.aio import ResourceManagementClient as AsyncClient
 
-from airflow_carbon import __version__, clock
+from airflow_carbon import clock
 from airflow_carbon.azure.errors import AzureRefusedError
+from airflow_carbon.azure.login import USER_AGENT
 from airflow_carbon.core.errors import (
     AccessRefusedError,
     CarbonError,
@@ -34,10 +35,10 @@ T = TypeVar("T")
 
 AZURE: Final = "Azure"
 
-USER_AGENT: Final = f"airflow-carbon/{__version__}"
-
 _PEACE: Final = timedelta(seconds=30)
 """How long to leave Azure alone that says too often, but not until when."""
+
+_LONGEST_PEACE: Final = timedelta(days=1)
 
 _RETRIED: Final = frozenset({"GET", "PUT"})
 """What may be sent twice. The SDK would send a POST again, too, and start a job twice."""
@@ -65,7 +66,7 @@ class Ask(Generic[T]):
     api_version: str
     read: Callable[[Reply], T]
     params: Mapping[str, str] = field(default_factory=dict)
-    body: Any = None
+    body: Any = field(default=None, repr=False)  # it has the job's environment in it
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def request(self) -> HttpRequest:
@@ -188,8 +189,9 @@ def _refusal(status: int, headers: Mapping[str, str], body: Any) -> CarbonError:
     code, message = error_of(body)
     if status == 401:  # noqa: PLR2004 - HTTP
         return AccessRefusedError(AZURE, f"{message or 'the token was refused'} ({code})")
-    if status == 429:  # noqa: PLR2004 - HTTP
-        return RateLimitedError(AZURE, retry_after(headers) or _PEACE)
+    peace = retry_after(headers)
+    if status == 429 or (status >= 500 and peace):  # noqa: PLR2004 - HTTP
+        return RateLimitedError(AZURE, peace or _PEACE)
     if status >= 500:  # noqa: PLR2004 - HTTP
         return ServiceUnavailableError(AZURE, f"status {status}: {message or code}")
     return AzureRefusedError(code, message or f"status {status}", status)
@@ -207,12 +209,16 @@ def error_of(body: Any) -> tuple[str, str]:
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    """Return how long Azure wants to be left alone: seconds or a date (RFC 9110, 10.2.3)."""
+    """Return how long Azure wants to be left alone (RFC 9110, 10.2.3): a day at most.
+
+    >>> retry_after({"retry-after": "120"})
+    datetime.timedelta(seconds=120)
+    """
     value = headers.get("retry-after", "").strip()
     if value.isdecimal():
-        return timedelta(seconds=int(value))
+        return min(timedelta(seconds=int(value[:9])), _LONGEST_PEACE)
     try:
         left = parsedate_to_datetime(value) - clock.now()
     except (TypeError, ValueError):
         return None
-    return max(left, timedelta(0))
+    return min(max(left, timedelta(0)), _LONGEST_PEACE)

@@ -156,8 +156,9 @@ def _execution(resource: str, execution: dict[str, Any]) -> JobView:
     )
 
 
-def _began(execution: dict[str, Any]) -> str:
-    return str(execution["properties"].get("startTime") or "")
+def _began(execution: dict[str, Any]) -> tuple[str, str]:
+    """Return what orders executions the same for everybody: times are of whole seconds."""
+    return str(execution["properties"].get("startTime") or ""), str(execution.get("name") or "")
 
 
 def _instant(text: str | None) -> datetime | None:

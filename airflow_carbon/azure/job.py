@@ -23,6 +23,13 @@ _PREEMPTED: Final = ("preempt", "evict")
 """What Azure's messages say of a spot machine that was taken away."""
 
 
+CANCELLING: Final = "CancelRequested"
+"""Azure Machine Learning's word for a job that somebody has cancelled, and that has not ended."""
+
+_ITS_OWN: Final = "UserError"
+"""Azure Machine Learning's code for a command that failed by itself."""
+
+
 class State(StrEnum):
     """How far a job is."""
 
@@ -135,8 +142,14 @@ def job_name(*, attempt: int, **training: Any) -> str:
 
 
 def final_state(state: State, code: str, message: str) -> State:
-    """Tell a spot machine that was taken away from a job that failed."""
-    lost = any(word in f"{code} {message}".lower() for word in _PREEMPTED)
+    """Tell a spot machine that was taken away from a job that failed.
+
+    The message of a job that failed by itself has the last words of its own log in it.
+
+    >>> final_state(State.FAILED, "UserError", "KeyError: 'eviction_policy'")
+    <State.FAILED: 'failed'>
+    """
+    lost = any(word in f"{code} {message}".lower() for word in _PREEMPTED) and code != _ITS_OWN
     return State.PREEMPTED if lost and state in {State.FAILED, State.CANCELLED} else state
 
 

@@ -58,15 +58,16 @@ def launch(  # noqa: PLR0913 - what is launched where
     for attempt in range(first, MOST_ATTEMPTS + first):
         name, skipped = name_of(attempt), dict[str, str]()
         there = _find(arm, targets, name)
-        for target, view in there:
-            if view.state.is_final and view.state is not State.SUCCEEDED:
+        # One that runs goes before one that only was created, in a region that had no room.
+        for known, view in sorted(there, key=lambda one: one[1].said == CREATED):
+            if _has_failed(view):
                 continue
             try:
-                started = _started(arm, target, name, view, pause)
+                target, started = _started(arm, targets, known, name, view, pause=pause)
             except AzureRefusedError as exc:
                 if not exc.lacks_capacity:
                     raise
-                skipped[target.region] = str(exc)
+                skipped[known.region] = str(exc)
                 continue
             return Launched(target=target, name=name, attempt=attempt, view=started, found=True)
         if skipped or not there:
@@ -75,6 +76,10 @@ def launch(  # noqa: PLR0913 - what is launched where
     code = "TooManyAttempts"
     message = f"{MOST_ATTEMPTS} trainings of this task have failed"
     raise AzureRefusedError(code, message)
+
+
+def _has_failed(view: JobView) -> bool:
+    return view.state.is_final and view.state is not State.SUCCEEDED
 
 
 def _find(arm: Arm, targets: Sequence[Target], name: str) -> list[tuple[Target, JobView]]:
@@ -89,20 +94,33 @@ def _find(arm: Arm, targets: Sequence[Target], name: str) -> list[tuple[Target, 
     return there
 
 
-def _started(
-    arm: Arm, target: Target, name: str, view: JobView, pause: Callable[[float], None]
-) -> JobView:
-    """Return a job that runs: one whose creator died before starting it is started by us."""
+def _started(  # noqa: PLR0913 - what is started where
+    arm: Arm,
+    targets: Sequence[Target],
+    target: Target,
+    name: str,
+    view: JobView,
+    *,
+    pause: Callable[[float], None],
+) -> tuple[Target, JobView]:
+    """Return a job that runs, and where: if its creator died before starting it, we start it.
+
+    Its creator may as well have found no room there, and gone on to another of the targets.
+    """
     subscription = arm.login.subscription_id
     ask = target.start(subscription, name)
     if ask is None:
-        return view
+        return target, view
     for wait in _GRACE:
         if view.said != CREATED:
-            return view
+            return target, view
         pause(wait)
-        view = arm.send(target.look(subscription, name))
-    return arm.send(ask) if view.said == CREATED else view
+        for other, seen in _find(arm, targets, name):
+            if other is target:
+                view = seen
+            elif seen.said != CREATED and not _has_failed(seen):
+                return other, seen
+    return target, arm.send(ask) if view.said == CREATED else view
 
 
 def _submit(  # noqa: PLR0913 - what is launched where
@@ -117,24 +135,30 @@ def _submit(  # noqa: PLR0913 - what is launched where
 ) -> Launched:
     for target in targets:
         try:
-            view, ours = _create(arm, target, name, work, pause)
+            where, view, ours = _create(arm, targets, target, name, work, pause=pause)
         except AzureRefusedError as exc:
             if not exc.lacks_capacity:
                 raise
             skipped[target.region] = str(exc)
             continue
         return Launched(
-            target=target, name=name, attempt=attempt, view=view, found=not ours, skipped=skipped
+            target=where, name=name, attempt=attempt, view=view, found=not ours, skipped=skipped
         )
     said = "; ".join(f"{region}: {why}" for region, why in skipped.items())
     code, message = "NoRoom", f"no region is left that has room for this training: {said}"
     raise AzureRefusedError(code, message)
 
 
-def _create(
-    arm: Arm, target: Target, name: str, work: Work, pause: Callable[[float], None]
-) -> tuple[JobView, bool]:
-    """Create a job and start it where it needs that; tell whether it is ours.
+def _create(  # noqa: PLR0913 - what is created where
+    arm: Arm,
+    targets: Sequence[Target],
+    target: Target,
+    name: str,
+    work: Work,
+    *,
+    pause: Callable[[float], None],
+) -> tuple[Target, JobView, bool]:
+    """Create a job and start it where it needs that; tell where it is, and whether it is ours.
 
     Whoever is a moment later may be refused: a deployment of that name is active, or a job of it
     has another body. Then the job that is there is the training.
@@ -149,8 +173,8 @@ def _create(
         view = there[0][1]
     start = target.start(subscription, name)
     if start is None:
-        return view, view.is_new
+        return target, view, view.is_new
     if view.is_new:
-        return arm.send(start), True
+        return target, arm.send(start), True
     view = arm.send(target.look(subscription, name))
-    return _started(arm, target, name, view, pause), False
+    return *_started(arm, targets, target, name, view, pause=pause), False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from azure import identity
 from azure.identity import aio
 
+from airflow_carbon import __version__
 from airflow_carbon.core.errors import InvalidOptionError
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
 
+
+USER_AGENT: Final = f"airflow-carbon/{__version__}"
 
 for _name in ("azure.identity", "azure.core.pipeline.policies.http_logging_policy"):
     _logger = logging.getLogger(_name)
@@ -179,12 +182,14 @@ class Login:
             "client_secret": self.client_secret,
             "authority": self.authority or _ENDPOINTS[self.cloud].authority,
             "disable_instance_discovery": bool(self.authority),
+            "user_agent": USER_AGENT,
             **self.transport,
         }
 
     def _found(self) -> dict[str, Any]:
         found = {
             "authority": self.authority or _ENDPOINTS[self.cloud].authority,
+            "user_agent": USER_AGENT,
             "managed_identity_client_id": self.managed_identity_client_id,
             "workload_identity_tenant_id": self.workload_identity_tenant_id,
         }

@@ -8,8 +8,9 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import httpx
 
-from airflow_carbon.azure.arm import AZURE, USER_AGENT
+from airflow_carbon.azure.arm import AZURE
 from airflow_carbon.azure.history import log_of
+from airflow_carbon.azure.login import USER_AGENT
 from airflow_carbon.core.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:

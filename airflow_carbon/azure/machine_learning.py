@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon.azure.arm import Ask
-from airflow_carbon.azure.job import MADE, JobView, State, Work, final_state, nothing
+from airflow_carbon.azure.job import CANCELLING, MADE, JobView, State, Work, final_state, nothing
 
 if TYPE_CHECKING:
     from airflow_carbon.azure.arm import Reply
@@ -19,7 +19,7 @@ API_VERSION: Final = "2024-04-01"
 _STATES: Final = {
     "Running": State.RUNNING,
     "Finalizing": State.RUNNING,
-    "CancelRequested": State.RUNNING,
+    CANCELLING: State.RUNNING,
     "NotResponding": State.RUNNING,
     "Completed": State.SUCCEEDED,
     "Failed": State.FAILED,

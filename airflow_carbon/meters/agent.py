@@ -20,7 +20,7 @@ from airflow_carbon.meters.spoken import say
 from airflow_carbon.meters.upload import upload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 FLUSHING_S = 0.5
 """How long a signal waits for the log before it is passed on."""
@@ -39,9 +39,9 @@ SAY_LOG = "AIRFLOW_CARBON_SAY_LOG"
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 _DESCRIPTION = """\
-Run a command and count its energy: GPUs by NVML's energy counters, the processor by a model
-of its busy time. Signals and the exit code pass through as if the command ran alone, and a
-measurement that fails never stops it."""
+Run a command and count its energy: GPUs by NVML's energy counters, processors and memory by
+RAPL where the machine is its own, else by a model. Signals and the exit code pass through as
+if the command ran alone, and a measurement that fails never stops it."""
 
 _EPILOG = """\
 example:
@@ -56,12 +56,18 @@ fails or is not asked for. The exit code is the command's; 128+n if signal n
 killed it, 127 if it was not found, 126 if it can't be run."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run and record the command of the arguments, and return its exit code."""
-    args, command = _parse(sys.argv[1:] if argv is None else argv)
-    wake = _listen()
-    recorder = Recorder(args.out, Path(command[0]).name, args.interval)
-    recorder.begin()
+def main(argv: Sequence[str], instead: Callable[[Sequence[str], Exception], int]) -> int:
+    """Run and record the command of the arguments, and return its exit code.
+
+    ``instead`` is given the command, and why, when the agent can't begin.
+    """
+    args, command = _parse(argv)
+    try:
+        wake = _listen()
+        recorder = Recorder(args.out, Path(command[0]).name, args.interval)
+        recorder.begin()
+    except Exception as exc:  # noqa: BLE001 - the measuring may fail, the command goes on
+        return instead(command, exc)
     try:
         child = subprocess.Popen(command)  # noqa: S603 - the user's own command
     except OSError as exc:
@@ -100,7 +106,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Sequence[str]]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m airflow_carbon.measure",
+        prog=_called(),
         usage="%(prog)s --out FILE [--interval SECONDS] -- CMD ...",
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -116,6 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     return parser
+
+
+def _called() -> str:
+    started = Path(sys.argv[0]).name
+    return f"python3 {started}" if started.endswith(".pyz") else "python -m airflow_carbon.measure"
 
 
 def _seconds(text: str) -> float:

@@ -19,9 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.meters.agent import ENDING_S, FLUSHING_S
-from airflow_carbon.meters.counting import Count
-from airflow_carbon.meters.log import MODEL
-from airflow_carbon.meters.modelled import CpuMeter, modelled_joules, tree_s
 from airflow_carbon.meters.recorder import Recorder, warn
 
 if TYPE_CHECKING:
@@ -31,34 +28,6 @@ READY, DONE = b"ready\n", b"done\n"
 
 LOOKS_S = 1.0
 """How often to look whether the process that is measured still runs."""
-
-
-class RunningMeter(CpuMeter):
-    """Counts the processor time of a process that runs already, from now on, and of its children.
-
-    The agent's own time, though it is such a child, is not the process's.
-    """
-
-    def __init__(self, pid: int) -> None:
-        super().__init__()
-        self._root = pid
-        self._before_s = self._tree_s()
-        self._most_s = 0.0
-
-    def read(self) -> Count | None:
-        """Return the modelled energy so far, or None where there is no /proc."""
-        now_s = self._tree_s()
-        if now_s is None or self._before_s is None:
-            return None
-        self._most_s = max(self._most_s, now_s - self._before_s)  # 0 when the process has ended
-        return Count(round(modelled_joules(self._most_s) * 1000), MODEL)
-
-    def _tree_s(self) -> float | None:
-        whole = tree_s(self._root)
-        if whole is None or os.getppid() != self._root:
-            return whole
-        own = os.times()
-        return whole - own.user - own.system
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,7 +59,7 @@ def attend(args: argparse.Namespace) -> dict[str, Any] | None:
         signal.signal(number, signal.SIG_IGN)
     if os.getppid() != args.pid:
         return _wait(args.pid)
-    recorder = Recorder(args.out, args.command, args.interval, cpu=RunningMeter(args.pid))
+    recorder = Recorder(args.out, args.command, args.interval, running=args.pid)
     recorder.begin()
     _say(READY)
     order = _wait(args.pid)

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Count:
-    """An energy counter [mJ]; ``quality`` tells a hardware counter from a modelled one."""
+    """An energy counter [mJ]; ``quality`` tells a hardware counter from a modelled one.
+
+    Counters of unlike ``epoch`` can't be compared: the counting began anew in between.
+    """
 
     mj: int
     quality: str = COUNTER
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,10 @@ class Tally:
             return None
         if isinstance(reading, Count) and isinstance(mark.reading, Count):
             mj = reading.mj - mark.reading.mj
-            return mj / 1000 if mj >= 0 else None
+            return mj / 1000 if mj >= 0 and reading.epoch == mark.reading.epoch else None
         if isinstance(reading, Power) and isinstance(mark.reading, Power):
-            return (mark.reading.watts + reading.watts) / 2 * (at - mark.at)
+            watts = (mark.reading.watts + reading.watts) / 2
+            return round(watts * (at - mark.at) * 1000) / 1000  # whole mJ, as counters have
         return None
 
     def _bridges(self, device: str) -> bool:

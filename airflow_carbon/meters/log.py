@@ -1,24 +1,31 @@
-"""The log of a measurement, format 1: one JSON object a line, appended and never changed.
+"""The log of a measurement, format 2: one JSON value a line, appended and never changed.
 
 ::
 
-    {"type":"segment","v":1,"seg":"5f0c9a1e","t":..,"run":{..},"host":..,"boot_id":..,
+    {"type":"segment","v":2,"seg":"5f0c9a1e","t":..,"run":{..},"host":..,"boot_id":..,
      "agent":..,"interval_s":1.0,"command":"python",
      "devices":[{"id":"GPU-..","kind":"gpu","name":"NVIDIA H200","method":"counter"}, ..],
      "raw_mj":{"GPU-..":81012345}}
     {"type":"interval","seg":"5f0c9a1e","t0":..,"t1":..,"j":{"GPU-..":412.3,"cpu":3.1},
      "q":{"GPU-..":"counter","cpu":"model"},"raw_mj":{"GPU-..":81234567}}
+    ["5f0c9a1e",1000,412300,3100]
     {"type":"end","seg":"5f0c9a1e","t":..,"rc":0}
 
-A *segment* is one run of the agent; another run with the same file appends another. Times
-are Unix seconds. Intervals are half-open and contiguous from the segment's ``t`` on; the
-last ends with the command. ``j`` is in joules, and null where ``q`` is ``missing``: what was
-not read is unknown, never 0 J. ``raw_mj`` is the hardware's own counter [mJ] at the end of
-the interval; in a segment's line, at its begin. A device's ``method`` is ``counter``,
-``power``, ``model``, or ``missing`` where it can't be measured at all. ``run`` names the
-Airflow run as far as it is known, ``command`` the program without its arguments, which may
-hold secrets. Where the logs of several machines are joined, ``region`` in a segment's line is
-the Azure region that it ran in.
+A *segment* is one run of the agent; another run with the same file appends another. Times are
+Unix seconds, to the millisecond. Intervals are half-open and contiguous from the segment's ``t``
+on; the last ends with the command. ``j`` is in joules, and null where ``q`` is ``missing``: what
+was not read is unknown, never 0 J. ``raw_mj`` is the hardware's own counter [mJ] at the end of
+the interval, or of RAPL, whose counter goes round, what it has counted since the segment began;
+in a segment's line, at its begin. A device's ``method`` is ``counter``, ``power``, ``model``, or
+``missing`` where it can't be measured at all. ``run`` names the Airflow run as far as it is
+known, ``command`` the program without its arguments, which may hold secrets. Where the
+logs of several machines are joined, ``region`` in a segment's line is the Azure region that it
+ran in.
+
+**A short line** is an interval that follows the segment's last and is like it: the segment, how
+long it is [ms], and what each device drew [mJ], in the order of ``j`` in the last full line;
+null is missing. A counter shows then what it showed before, and that much more. Each 300th line
+is in full.
 
 **A gap.** While a counter can't be read, its intervals are missing. When it answers again,
 the next interval's ``j`` is all that it has counted since its last good reading, and
@@ -37,14 +44,14 @@ import errno
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 COUNTER, POWER, MODEL, MISSING = "counter", "power", "model", "missing"
 
 _NOTHING_TO_CONFIRM = {errno.EINVAL, errno.ENOTSUP, errno.EROFS}  # a pipe, a device
@@ -52,7 +59,7 @@ _NOTHING_TO_CONFIRM = {errno.EINVAL, errno.ENOTSUP, errno.EROFS}  # a pipe, a de
 
 @dataclass(frozen=True)
 class Device:
-    """What draws energy; ``kind`` is ``gpu`` or ``cpu``, ``method`` how its joules are had."""
+    """What draws energy: a ``gpu``, ``cpu`` or ``memory``, and the method by which it is known."""
 
     id: str
     kind: str
@@ -98,12 +105,13 @@ class End:
 
 def encode_segment(segment: Segment) -> bytes:
     """Return the first line of a segment."""
-    return _line({"type": "segment", "v": VERSION, **asdict(segment)})
+    devices = [vars(device) for device in segment.devices]
+    return _line({"type": "segment", "v": VERSION, **vars(segment), "devices": devices})
 
 
 def encode_interval(seg: str, interval: Interval) -> bytes:
     """Return the line of an interval; ``since`` is there only after a gap."""
-    fields = asdict(interval)
+    fields = {**vars(interval)}
     if not interval.since:
         del fields["since"]
     return _line({"type": "interval", "seg": seg, **fields})
@@ -111,7 +119,7 @@ def encode_interval(seg: str, interval: Interval) -> bytes:
 
 def encode_end(seg: str, end: End) -> bytes:
     """Return the last line of a segment."""
-    return _line({"type": "end", "seg": seg, **asdict(end)})
+    return _line({"type": "end", "seg": seg, **vars(end)})
 
 
 def _line(fields: Mapping[str, object]) -> bytes:
@@ -119,13 +127,14 @@ def _line(fields: Mapping[str, object]) -> bytes:
 
 
 class LogFile:
-    """An append-only file of whole lines.
+    """An append-only file of whole lines; ``write`` is the system's.
 
     Raises:
         OSError: it can't be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, write: Callable[[int, bytes], int] = os.write) -> None:
+        self._write = write
         path.parent.mkdir(parents=True, exist_ok=True)
         self._torn = _ends_torn(path)
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -137,10 +146,14 @@ class LogFile:
             OSError: it was not written as a whole, and may be written again.
         """
         whole = b"\n" + line if self._torn else line
-        written = os.write(self._file, whole)
-        self._torn = written < len(whole)
-        if self._torn:
+        left = len(whole) - self._write(self._file, whole)
+        self._torn = left > 0
+        if left > len(b"\n"):  # all but its end is a line: again, it would count twice
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
 
     def confirm(self) -> None:
         """Return when the lines are on the disk.

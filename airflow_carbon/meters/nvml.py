@@ -5,57 +5,97 @@ Needs pynvml, the module of nvidia-ml-py; it is imported when it is used.
 
 from __future__ import annotations
 
-import queue
 import threading
-from dataclasses import dataclass
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.meters.counting import Count, Power
-from airflow_carbon.meters.log import COUNTER, MISSING, POWER, Device
+from airflow_carbon.meters.log import COUNTER, MISSING, MODEL, POWER, Device
+from airflow_carbon.meters.patience import Patient, ask_all
+from airflow_carbon.meters.visible import NOTHING, Card, Slice, select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow_carbon.meters.counting import Reading
 
-T = TypeVar("T")
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+"""How long after an error NVML is opened again; twice as long each time."""
 
 
-class Patient(Generic[T]):
-    """Has a function called in a thread of its own, and waits for its answer only so long.
+class Driver:
+    """NVML, which may go away and come back while a command runs.
 
-    A driver may hang for ever when a card falls off the bus. An answer that comes late is
-    the answer to the next question; no second call is made meanwhile.
+    A container loses it at ``systemctl daemon-reload`` on its host; handles from before are
+    then void. It is opened again only when no GPU answers: one that is lost alone does not
+    disturb the others. ``loaded`` counts how often the kernel's driver was seen to be away:
+    energy counters begin anew when it is loaded.
     """
 
-    def __init__(self, function: Callable[[], T]) -> None:
-        self._function = function
-        self._questions: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[T | None] = queue.SimpleQueue()
-        self._waiting = False
-        threading.Thread(target=self._serve, daemon=True).start()
+    def __init__(self, nv: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self.nv = nv
+        self._clock = clock
+        self.loaded = 0
+        self._lock = threading.Lock()
+        self._handles: dict[str, Any] = {}
+        self._answered = 0.0
+        self._next = 0.0
+        self._pause_s = FIRST_PAUSE_S
 
-    def ask(self, patience_s: float) -> T | None:
-        """Return the answer, or None when there is none yet or the function failed."""
-        if not self._waiting:
-            self._questions.put(None)
+    def read(self, gpu: Gpu) -> Reading:
+        """Return what a GPU's counter shows, or else its power sensor; None after an error."""
         try:
-            answer = self._answers.get(timeout=patience_s)
-        except queue.Empty:
-            self._waiting = True
+            handle = self._handle(gpu.board)
+            if gpu.device.method == POWER:
+                reading: Reading = Power(self.nv.nvmlDeviceGetPowerUsage(handle) / 1000)
+            else:
+                mj = int(self.nv.nvmlDeviceGetTotalEnergyConsumption(handle))
+                reading = Count(mj * gpu.slices // gpu.of, gpu.device.method, self.loaded)
+        except self.nv.NVMLError as exc:
+            self._handles.pop(gpu.board, None)
+            self._recover(exc)
             return None
-        self._waiting = False
-        return answer
+        self._answered = self._clock()
+        self._pause_s = FIRST_PAUSE_S
+        return reading
 
-    def _serve(self) -> None:
-        while True:
-            self._questions.get()
+    def _handle(self, board: str) -> Any:
+        handle = self._handles.get(board)
+        if handle is None:
+            handle = self._handles[board] = self.nv.nvmlDeviceGetHandleByUUID(board)
+        return handle
+
+    def _recover(self, error: Exception) -> None:
+        with self._lock:
+            now = self._clock()
+            if isinstance(error, self.nv.NVMLError_NotSupported) or now < self._next:
+                return
+            self._next = now + self._pause_s
+            if now < self._answered + self._pause_s:
+                return
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+            self._handles.clear()
+            with suppress(self.nv.NVMLError):
+                self.nv.nvmlShutdown()
             try:
-                answer: T | None = self._function()
-            except Exception:  # noqa: BLE001 - whatever a driver does, the command goes on
-                answer = None
-            self._answers.put(answer)
+                self.nv.nvmlInit()
+            except self.nv.NVMLError_DriverNotLoaded:
+                self.loaded += 1
+            except self.nv.NVMLError:
+                pass
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU, or ``slices`` of the ``of`` slices of one; ``board`` is the id of the whole."""
+
+    device: Device
+    board: str
+    slices: int = 1
+    of: int = 1
 
 
 @dataclass(frozen=True)
@@ -63,25 +103,13 @@ class Gpus:
     """The GPUs of the command; ``complaint`` is what a user should know about them."""
 
     devices: tuple[Device, ...] = ()
-    handles: Mapping[str, Any] | None = None
+    patients: Mapping[str, Patient[Reading]] = field(default_factory=dict)
     complaint: str = ""
 
-    def read(self) -> dict[str, Reading]:
-        """Return what each device's counter (or else its power sensor) shows."""
-        return {device.id: self._read(device) for device in self.devices}
-
-    def _read(self, device: Device) -> Reading:
-        import pynvml as nv  # noqa: PLC0415 - only where there is a GPU
-
-        handle = (self.handles or {}).get(device.id)
-        if handle is None:
-            return None
-        try:
-            if device.method == COUNTER:
-                return Count(int(nv.nvmlDeviceGetTotalEnergyConsumption(handle)))
-            return Power(nv.nvmlDeviceGetPowerUsage(handle) / 1000)
-        except nv.NVMLError:
-            return None
+    def read(self, patience_s: float) -> dict[str, Reading]:
+        """Return what each device shows; None for one that does not answer in time."""
+        answers = ask_all(self.patients, patience_s)
+        return {device.id: answers.get(device.id) for device in self.devices}
 
 
 def unreadable(id_: str, name: str) -> Device:
@@ -92,7 +120,7 @@ def unreadable(id_: str, name: str) -> Device:
 def open_gpus(environment: Mapping[str, str]) -> Gpus:
     """Find the GPUs that CUDA would show to a command with this environment."""
     visible = environment.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None and visible.strip() in {"", "-1"}:
+    if visible is not None and visible.strip() in NOTHING:
         return Gpus()
     try:
         import pynvml as nv  # noqa: PLC0415 - only where there is a GPU
@@ -100,63 +128,86 @@ def open_gpus(environment: Mapping[str, str]) -> Gpus:
         return _absent("the Python module pynvml is missing: pip install nvidia-ml-py")
     try:
         nv.nvmlInit()
-        found = [_device(nv, index) for index in range(nv.nvmlDeviceGetCount())]
+        boards = [_board(nv, index) for index in range(nv.nvmlDeviceGetCount())]
     except (nv.NVMLError_LibraryNotFound, nv.NVMLError_DriverNotLoaded) as exc:
         return _absent(f"NVML says {exc}")
     except nv.NVMLError as exc:
         complaint = f"GPU energy is marked as missing, because NVML says {exc}"
         return Gpus((unreadable("gpu", str(exc)),), complaint=complaint)
-    handles = {device.id: handle for device, handle in found}
-    devices = [device for device, _ in found]
-    ids, complaint = select(visible, [device.id for device in devices])
-    chosen = tuple(device for device in devices if device.id in ids)
-    slices = tuple(unreadable(id_, "MIG device") for id_ in ids if id_.startswith("MIG-"))
-    return Gpus(chosen + slices, handles, complaint)
+    order = environment.get("CUDA_DEVICE_ORDER")
+    ids, complaint = select(visible, [board.card for board in boards], order)
+    known = {gpu.device.id: gpu for board in boards for gpu in board.gpus}
+    gpus = [known.get(id_) or Gpu(unreadable(id_, "MIG device"), "") for id_ in ids]
+    driver = Driver(nv)
+    patients = {
+        gpu.device.id: Patient(_reader(driver, gpu)) for gpu in gpus if gpu.device.method != MISSING
+    }
+    return Gpus(tuple(g.device for g in gpus), patients, complaint or _unread_slices(gpus))
 
 
-def select(visible: str | None, ids: Sequence[str]) -> tuple[list[str], str]:
-    """Return the ids that CUDA_VISIBLE_DEVICES names, and a complaint or "".
-
-    As CUDA does: absent means all; the first entry that names no device hides the rest; a
-    ``GPU-`` id may be shortened as long as it is unique. A number is taken in NVML's order,
-    that of the PCI bus; CUDA counts so with CUDA_DEVICE_ORDER=PCI_BUS_ID or equal cards.
-
-    >>> select("1,7,0", ["GPU-a", "GPU-b"])[0]
-    ['GPU-b']
-    """
-    if visible is None:
-        return list(ids), ""
-    chosen: list[str] = []
-    for entry in map(str.strip, visible.split(",")):
-        name = _named(entry, ids)
-        if name is None:
-            return chosen, f"CUDA_VISIBLE_DEVICES ends at {entry!r}, which names no GPU here"
-        if name not in chosen:
-            chosen.append(name)
-    if any(name.startswith("MIG-") for name in chosen):
-        return chosen, "MIG devices have no energy counter; their energy is marked as missing"
-    return chosen, ""
+def _reader(driver: Driver, gpu: Gpu) -> Any:
+    return lambda: driver.read(gpu)
 
 
-def _named(entry: str, ids: Sequence[str]) -> str | None:
-    if entry.startswith("MIG-"):
-        return entry
-    if entry.startswith("GPU-"):
-        matches = [id_ for id_ in ids if id_.startswith(entry)]
-        return matches[0] if len(matches) == 1 else None
-    if entry.isdecimal() and int(entry) < len(ids):
-        return ids[int(entry)]
-    return None
+def _unread_slices(gpus: Sequence[Gpu]) -> str:
+    if any(g.device.id.startswith("MIG-") and g.device.method == MISSING for g in gpus):
+        return "a MIG device's share of its GPU can't be told; its energy is marked as missing"
+    return ""
 
 
-def _device(nv: Any, index: int) -> tuple[Device, Any]:
-    """Return a GPU and its handle; one that can't be asked for its name is still counted."""
+@dataclass(frozen=True)
+class _Board:
+    card: Card
+    gpus: tuple[Gpu, ...]
+
+
+def _board(nv: Any, index: int) -> _Board:
+    """Return a GPU, by its parts; one that can't be asked for its name is still counted."""
     try:
         handle = nv.nvmlDeviceGetHandleByIndex(index)
         id_, name = nv.nvmlDeviceGetUUID(handle), nv.nvmlDeviceGetName(handle)
     except nv.NVMLError as exc:
-        return unreadable(f"gpu{index}", str(exc)), None
-    return Device(id_, "gpu", name, _method(nv, handle)), handle
+        lost = unreadable(f"gpu{index}", str(exc))
+        return _Board(Card(lost.id), (Gpu(lost, lost.id),))
+    method = _method(nv, handle)
+    slices = tuple(_slices(nv, handle, id_, method))
+    card = Card(id_, name, tuple(part for part, _ in slices))
+    gpus = tuple(gpu for _, gpu in slices) or (Gpu(Device(id_, "gpu", name, method), id_),)
+    return _Board(card, gpus)
+
+
+def _slices(nv: Any, handle: Any, board: str, method: str) -> Iterator[tuple[Slice, Gpu]]:
+    """Yield a card's MIG devices that can be seen, where it is divided.
+
+    The counter is the whole card's. A MIG device is charged its share of the slices (one in
+    seven on most cards, in four on an A30), which is a model: nobody reads what it draws.
+    """
+    try:
+        divided, _ = nv.nvmlDeviceGetMigMode(handle)
+        most = nv.nvmlDeviceGetMaxMigDeviceCount(handle) if divided else 0
+    except nv.NVMLError:
+        return
+    for index in range(most):
+        with suppress(nv.NVMLError):
+            part = nv.nvmlDeviceGetMigDeviceHandleByIndex(handle, index)
+            id_, name = nv.nvmlDeviceGetUUID(part), nv.nvmlDeviceGetName(part)
+            own = _own_slices(nv, part) if method == COUNTER else 0
+            device = Device(id_, "gpu", name, MODEL) if own else unreadable(id_, name)
+            yield Slice(id_, _former_id(nv, part, board)), Gpu(device, board, own, most)
+
+
+def _own_slices(nv: Any, part: Any) -> int:
+    with suppress(nv.NVMLError):
+        return int(nv.nvmlDeviceGetAttributes(part).computeInstanceSliceCount)
+    return 0
+
+
+def _former_id(nv: Any, part: Any, board: str) -> str:
+    with suppress(nv.NVMLError):
+        instance = nv.nvmlDeviceGetGpuInstanceId(part)
+        compute = nv.nvmlDeviceGetComputeInstanceId(part)
+        return f"MIG-{board}/{instance}/{compute}"
+    return ""
 
 
 def _method(nv: Any, handle: Any) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from itertools import count
+from math import isnan
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from airflow_carbon.core.energy import EnergyProfile, EnergyQuality
 from airflow_carbon.core.errors import MeasurementError
 from airflow_carbon.meters.log import VERSION
+from airflow_carbon.meters.overlap import counted_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
 
     Record = Mapping[str, Any]
     Row = tuple[float, float, float, str, EnergyQuality]
+
+MERGED_S = 60
+"""Short lines are read by the minute: forecasts and actuals have steps of minutes [s]."""
 
 _NO_FILE = (
     "there is no such file; the agent writes it where --out says, and that has to be storage "
@@ -46,16 +53,20 @@ class Measurement:
     method: str
 
 
-def read_measurement(path: Path) -> Measurement:
+def read_measurement(path: Path, *others: Path) -> Measurement:
     """Read what ``python -m airflow_carbon.measure --out`` wrote, also while it is written.
+
+    Several logs are those of one run, of its nodes or ranks: what two agents counted of one
+    device at once is counted once.
 
     Raises:
         MeasurementError: no such file, or it is empty, of a newer version, or another thing.
     """
     log = _Log()
     try:
-        for record in _records(path):
-            log.add(record)
+        for one in (path, *others):
+            for record in _records(one):
+                log.add(record)
         measurement = log.measurement()
     except FileNotFoundError as exc:
         raise MeasurementError(str(path), _NO_FILE) from exc
@@ -72,8 +83,8 @@ def read_measurement(path: Path) -> Measurement:
     return measurement
 
 
-def _records(path: Path) -> Iterator[Record]:
-    """Yield the lines that are objects; one that was torn by a kill is passed over."""
+def _records(path: Path) -> Iterator[Record | list[Any]]:
+    """Yield the lines that are objects or lists; one that was torn by a kill is passed over."""
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             try:
@@ -82,7 +93,7 @@ def _records(path: Path) -> Iterator[Record]:
                 continue
             if isinstance(record, dict) and record.get("type") == "segment":
                 _check_version(path, record)
-            if isinstance(record, dict):
+            if isinstance(record, (dict, list)):
                 yield record
 
 
@@ -104,22 +115,39 @@ class _Log:
     codes: dict[str, int] = field(default_factory=dict)
     rows: dict[int, Row] = field(default_factory=dict)
     regions: dict[str, str | None] = field(default_factory=dict)
-    places: dict[int, str | None] = field(default_factory=dict)
     gaps: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     numbers: count[int] = field(default_factory=count)
+    full: dict[str, _Full] = field(default_factory=dict)
+    machines: dict[str, str] = field(default_factory=dict)
+    sources: dict[int, tuple[str, int | None]] = field(default_factory=dict)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record | list[Any]) -> None:
         """Take a line; of kinds that are not known, a later release may write more."""
+        if isinstance(record, list):
+            if record and record[0] in self.full:
+                self.full[record[0]].lines.append(record[1:])
+            return
         match record.get("type"):
             case "segment":
                 self.last = record
                 self.segments += 1
                 self.regions[record["seg"]] = record.get("region")
+                machine = record.get("boot_id") or record.get("host")
+                self.machines[record["seg"]] = machine or record["seg"]
             case "interval":
+                self._add_lines(record["seg"])
                 for device in record["q"]:
                     self._add_row(record, device)
+                self.full[record["seg"]] = _Full(record)
             case "end":
                 self.codes[record["seg"]] = int(record["rc"])
+
+    def _add_lines(self, seg: str) -> None:
+        """Take the short lines since the last full one, by the minute."""
+        full = self.full.pop(seg, None)
+        for interval in full.intervals() if full else ():
+            for device in interval["q"]:
+                self._add_row(interval, device)
 
     def _add_row(self, interval: Record, device: str) -> None:
         """Take a device's energy; what comes back after a gap replaces the gap."""
@@ -132,7 +160,7 @@ class _Log:
             for gap in self.gaps.pop(key, ()):
                 if self.rows[gap][0] >= begins:
                     del self.rows[gap]
-        self.places[number] = self.regions.get(interval["seg"])
+        self.sources[number] = (interval["seg"], interval.get("raw_mj", {}).get(device))
         self.rows[number] = (
             float(begins),
             float(interval["t1"]),
@@ -145,18 +173,53 @@ class _Log:
         """Return what was gathered, or None when no segment was among it."""
         if self.last is None:
             return None
-        profile = EnergyProfile.from_rows(self.rows.values())
+        for seg in tuple(self.full):
+            self._add_lines(seg)
+        rows = list(counted_once(self.rows, self.sources, self.machines))
+        profile = EnergyProfile.from_rows(row for _, row in rows)
+        places: dict[str | None, list[Row]] = {}
+        for number, row in rows:
+            places.setdefault(self.regions.get(self.sources[number][0]), []).append(row)
         return Measurement(
             run=self.last["run"],
             profile=profile,
-            by_region={
-                place: EnergyProfile.from_rows(
-                    row for number, row in self.rows.items() if self.places[number] == place
-                )
-                for place in dict.fromkeys(self.places[number] for number in self.rows)
-            },
+            by_region={place: EnergyProfile.from_rows(own) for place, own in places.items()},
             ended=self.last["seg"] in self.codes,
             return_code=self.codes.get(self.last["seg"]),
             segments=self.segments,
             method=profile.method,
         )
+
+
+@dataclass
+class _Full:
+    """A full line, and the short ones that followed it."""
+
+    line: Record
+    lines: list[list[int | None]] = field(default_factory=list)
+
+    def intervals(self) -> Iterator[Record]:
+        """Yield what the short lines say, those of one minute (UTC) as one."""
+        if not self.lines:
+            return
+        table = np.array(self.lines, dtype=np.float64)
+        spans, mj = table[:, 0], table[:, 1:]
+        ends = np.round(self.line["t1"] + np.cumsum(spans) / 1000, 3)
+        begins = np.concatenate(([self.line["t1"]], ends[:-1]))
+        starts = np.flatnonzero(np.diff(begins // MERGED_S, prepend=-1.0))
+        sums = np.add.reduceat(mj, starts, axis=0)
+        shown = np.cumsum(sums, axis=0)
+        lasts = [*(starts[1:] - 1).tolist(), len(ends) - 1]
+        devices = list(self.line["j"])
+        raw = {device: self.line["raw_mj"].get(device) for device in devices}
+        for row, (first, last) in enumerate(zip(starts.tolist(), lasts, strict=True)):
+            values = zip(devices, sums[row].tolist(), shown[row].tolist(), strict=True)
+            drawn = {device: (one, total) for device, one, total in values}
+            yield {
+                "seg": self.line["seg"],
+                "t0": float(begins[first]),
+                "t1": float(ends[last]),
+                "j": {d: None if isnan(one) else one / 1000 for d, (one, _) in drawn.items()},
+                "q": self.line["q"],
+                "raw_mj": {d: mj + round(drawn[d][1]) for d, mj in raw.items() if mj is not None},
+            }

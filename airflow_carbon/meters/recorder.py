@@ -18,17 +18,16 @@ from uuid import uuid4
 
 from airflow_carbon import __version__
 from airflow_carbon.meters.counting import Tally, counters
+from airflow_carbon.meters.host import LOOKS_S, Host, open_host
+from airflow_carbon.meters.journal import Journal
 from airflow_carbon.meters.log import (
     MISSING,
-    End,
+    Device,
     LogFile,
     Segment,
-    encode_end,
-    encode_interval,
-    encode_segment,
 )
-from airflow_carbon.meters.modelled import CPU, CpuMeter
-from airflow_carbon.meters.nvml import Gpus, Patient, open_gpus, unreadable
+from airflow_carbon.meters.nvml import Gpus, open_gpus, unreadable
+from airflow_carbon.meters.patience import Patient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,10 +75,13 @@ class _Order:
 
 
 class Recorder(threading.Thread):
-    """Records a command until it ends; whatever fails is said once and costs only energy."""
+    """Records a command until it ends; whatever fails is said once and costs only energy.
+
+    ``running`` is the process of a command that runs already: it is counted from now on.
+    """
 
     def __init__(
-        self, out: Path, command: str, interval_s: float, cpu: CpuMeter | None = None
+        self, out: Path, command: str, interval_s: float, running: int | None = None
     ) -> None:
         super().__init__(daemon=True)
         self._out = out
@@ -87,7 +89,8 @@ class Recorder(threading.Thread):
         self._interval_s = interval_s
         self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._ready = threading.Event()
-        self._cpu = cpu or CpuMeter()
+        self._running = running
+        self._pid = running
         self._said: set[str] = set()
         self._wall_s = time.time() - time.monotonic()  # noqa: TID251 - the clock module needs 3.11
         self._seg = uuid4().hex[:8]
@@ -104,8 +107,8 @@ class Recorder(threading.Thread):
         self._ready.wait(OPENING_S + 2 * READING_S)
 
     def watch(self, pid: int) -> None:
-        """Count the processor time of this process, too."""
-        self._cpu.watch(pid)
+        """Take this process for the command."""
+        self._pid = pid
 
     def flush(self, patience_s: float) -> bool:
         """Have what is known written, and return whether it was in time."""
@@ -135,35 +138,35 @@ class Recorder(threading.Thread):
             self._ready.set()
 
     def _record(self, log: LogFile) -> None:
-        gpus = self._open_gpus()
-        reader = Patient(gpus.read) if gpus.handles else None
-        readings = self._read(gpus, reader)
+        gpus, host = self._open_gpus(), open_host(running=self._running)
+        readings, devices = self._read(gpus, host), (*gpus.devices, *host.devices)
         tally = Tally.begin(self._now(), readings)
-        header = encode_segment(self._segment(gpus, tally.at, readings))
-        headed = self._write(log, header)
+        segment = self._segment(devices, tally.at, readings)
+        journal = Journal(segment, tally, lambda line: self._write(log, line))
         self._ready.set()
         due, rc = time.monotonic() + self._interval_s, None
         while rc is None:
-            order = self._next_order(due)
-            readings = self._read(gpus, reader)
-            later, interval = tally.advance(self._now(), readings)
-            headed = headed or self._write(log, header)
-            if headed and self._write(log, encode_interval(self._seg, interval)):
-                tally = later  # else the next interval begins where this one did
+            order = self._next_order(due, host)
+            readings, at = self._read(gpus, host), self._now()
+            journal.advance(at, readings)
             if order is None:
                 due = max(due + self._interval_s, time.monotonic())
                 continue
             rc = order.rc
-            if rc is not None and headed:
-                self._write(log, encode_end(self._seg, End(interval.t1, rc)))
+            if rc is not None:
+                journal.end(at, rc)
             order.done.set()
 
-    def _next_order(self, due: float) -> _Order | None:
+    def _next_order(self, due: float, host: Host) -> _Order | None:
         """Return an order as soon as there is one, or None when the next interval is due."""
-        try:
-            return self._orders.get(timeout=max(0.0, due - time.monotonic()))
-        except queue.Empty:
-            return None
+        while True:
+            left_s = max(0.0, due - time.monotonic())
+            try:
+                return self._orders.get(timeout=min(left_s, LOOKS_S))
+            except queue.Empty:
+                if left_s <= LOOKS_S:
+                    return None
+                host.read(self._pid)
 
     def _open_gpus(self) -> Gpus:
         gpus = Patient(lambda: open_gpus(os.environ)).ask(OPENING_S)
@@ -174,16 +177,17 @@ class Recorder(threading.Thread):
             warn(gpus.complaint)
         return gpus
 
-    def _read(self, gpus: Gpus, reader: Patient[dict[str, Reading]] | None) -> dict[str, Reading]:
-        answer = reader.ask(READING_S) if reader else None
-        readings = answer or dict.fromkeys((device.id for device in gpus.devices), None)
+    def _read(self, gpus: Gpus, host: Host) -> dict[str, Reading]:
+        readings = gpus.read(READING_S)
         for device in gpus.devices:
             if readings[device.id] is None and device.method != MISSING:
                 self._warn_once(f"{device.id} does not answer; its energy is missing until it does")
-        readings[CPU.id] = self._cpu.read()
+        readings.update(host.read(self._pid))
         return readings
 
-    def _segment(self, gpus: Gpus, at: float, readings: Mapping[str, Reading]) -> Segment:
+    def _segment(
+        self, devices: tuple[Device, ...], at: float, readings: Mapping[str, Reading]
+    ) -> Segment:
         return Segment(
             seg=self._seg,
             t=at,
@@ -193,7 +197,7 @@ class Recorder(threading.Thread):
             agent=__version__,
             interval_s=self._interval_s,
             command=self._command,
-            devices=(*gpus.devices, CPU),
+            devices=devices,
             raw_mj=counters(readings),
         )
 
@@ -217,7 +221,7 @@ class Recorder(threading.Thread):
 
     def _now(self) -> float:
         """Unix seconds that no clock adjustment moves: intervals never fold."""
-        return round(self._wall_s + time.monotonic(), 6)
+        return round(self._wall_s + time.monotonic(), 3)
 
 
 def _says(exc: OSError) -> str:

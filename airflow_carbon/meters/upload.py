@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
+from airflow_carbon import __version__
 from airflow_carbon.meters.recorder import warn
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ def upload(log: Path, url: str) -> bool:
 
 def _put(content: bytes, url: str) -> None:
     """Make the blob (Azure Blob Storage REST API, "Put Blob", 2021-08-06)."""
-    headers = {"x-ms-blob-type": "BlockBlob", "x-ms-version": "2021-08-06"}
+    headers = {
+        "user-agent": f"airflow-carbon/{__version__}",
+        "x-ms-blob-type": "BlockBlob",
+        "x-ms-version": "2021-08-06",
+    }
     request = urllib.request.Request(url, data=content, method="PUT", headers=headers)  # noqa: S310 - the user's own URL
     with urllib.request.urlopen(request, timeout=PATIENCE_S):  # noqa: S310
         pass

@@ -15,6 +15,7 @@ from airflow_carbon.core.flexibility import parse_duration
 from airflow_carbon.hooks.azure import AzureHook
 from airflow_carbon.operators.portal import AzurePortalLink
 from airflow_carbon.operators.training import (
+    allowed,
     bring_home,
     hide,
     remember,
@@ -46,6 +47,8 @@ class AttendedTraining(BaseOperator):
     targets: Mapping[str, Mapping[str, Any]]
     region: str | None
     ranking: Sequence[Any] | None
+    residency: str | Sequence[str]
+    deny: str | Sequence[str]
     environment: Mapping[str, str] | None
     measure: bool
     measurement_url: str | None
@@ -65,7 +68,11 @@ class AttendedTraining(BaseOperator):
         self.log.info("%s", kept["stop"]["said"])
         remember(context, segments, kept)
         trigger = PausedJobTrigger(
-            **self._attended(), **kept, until=None, pause=self._pausing(), segments=segments
+            **self._attended(kept["region"]),
+            **kept,
+            until=None,
+            pause=self._pausing(),
+            segments=segments,
         )
         self.defer(trigger=trigger, method_name="complete", kwargs={"segments": segments})
 
@@ -95,11 +102,12 @@ class AttendedTraining(BaseOperator):
         first: int = 1,
         follow: bool = True,
     ) -> NoReturn:
-        from airflow_carbon.azure.job import job_name
+        from airflow_carbon.azure.job import CANCELLING, job_name
         from airflow_carbon.azure.launch import launch
 
         key = training_of(context)
-        targets = targets_of(self.targets, region or self.region, self.ranking, skipped)
+        profiles = allowed(self.targets, self.residency, self.deny)
+        targets = targets_of(profiles, region or self.region, self.ranking, skipped)
         ti = context["ti"]
         work = work_of(
             ti,
@@ -121,9 +129,10 @@ class AttendedTraining(BaseOperator):
         trigger = self._trigger(launched, over, course, until=until, skipped=skipped)
         if self.pause:
             remember(context, over, None)
-        self.defer(
-            trigger=trigger, method_name="complete", kwargs={"until": until, "segments": over}
-        )
+        more: dict[str, Any] = {"until": until, "segments": over}
+        if launched.found and launched.view.said == CANCELLING:
+            more["ending"] = True
+        self.defer(trigger=trigger, method_name="complete", kwargs=more)
 
     def _trigger(
         self,
@@ -136,7 +145,7 @@ class AttendedTraining(BaseOperator):
     ) -> AzureJobTrigger:
         """Return who attends the job: to its end, or with a course until it should stop."""
         fields: dict[str, Any] = {
-            **self._attended(),
+            **self._attended(launched.target.region),
             "region": launched.target.region,
             "name": launched.name,
             "attempt": launched.attempt,
@@ -148,11 +157,13 @@ class AttendedTraining(BaseOperator):
         promised = promise_of(course, launched.target.region, self.log)
         return FollowedJobTrigger(**fields, pause=self._pausing(), segments=over, promised=promised)
 
-    def _attended(self) -> dict[str, Any]:
-        """Return what every trigger has to know."""
+    def _attended(self, region: str) -> dict[str, Any]:
+        """Return what every trigger has to know: also of a region that has since been denied."""
+        whole = allowed(self.targets, "all", ())
+        targets = allowed(self.targets, self.residency, self.deny)
         return {
             "azure_conn_id": self.azure_conn_id,
-            "targets": {name: dict(profile) for name, profile in self.targets.items()},
+            "targets": {region: whole[region], **targets},
             "poll_s": self.poll_s,
         }
 

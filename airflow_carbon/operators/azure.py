@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_carbon.azure.errors import CAPACITY_CODES
+from airflow_carbon.azure.regions import resident
 from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.flexibility import parse_duration, parse_number
 from airflow_carbon.hooks.azure import DEFAULT_CONN_ID
@@ -50,6 +51,10 @@ class AzureTrainingOperator(AttendedTraining):
         ``container_apps`` or ``template``) and that kind's fields.
     :param region: where it shall run, ``choose.output["region"]`` say; the first target without.
     :param ranking: the order in which to try the others, ``choose.output["ranking"]`` say.
+    :param residency: where the data must stay, as for ``ChooseRegionOperator``: targets that do
+        not lie there are never used.
+    :param deny: targets that are never used, whatever it would save and wherever else is no room;
+        as for ``ChooseRegionOperator``.
     :param environment: variables of the command.
     :param measure: wrap the command in the measuring agent.
     :param measurement_url: where the agent puts its log at the end: the URL of a container, in
@@ -79,6 +84,8 @@ class AzureTrainingOperator(AttendedTraining):
         "targets",
         "region",
         "ranking",
+        "residency",
+        "deny",
         "environment",
         "measurement_url",
         "measurement",
@@ -97,6 +104,8 @@ class AzureTrainingOperator(AttendedTraining):
         targets: Mapping[str, Mapping[str, Any]],
         region: str | None = None,
         ranking: Sequence[Any] | None = None,
+        residency: str | Sequence[str] = "all",
+        deny: str | Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         measure: bool = True,
         measurement_url: str | None = None,
@@ -114,6 +123,8 @@ class AzureTrainingOperator(AttendedTraining):
         self.targets = targets
         self.region = region
         self.ranking = ranking
+        self.residency = residency
+        self.deny = deny
         self.environment = environment
         self.measure = measure
         self.measurement_url = measurement_url
@@ -129,6 +140,8 @@ class AzureTrainingOperator(AttendedTraining):
             parse_duration("timeout", timeout)
         if not (is_template(targets) or targets):
             raise InvalidOptionError("targets", targets, "name one region or more, and its profile")
+        if not any(map(is_template, (targets, residency, deny))):
+            resident(list(targets), residency, deny)
 
     def execute(self, context: Context) -> None:
         """Find the job or launch it, and wait; a training that is paused stays paused."""
@@ -143,8 +156,12 @@ class AzureTrainingOperator(AttendedTraining):
         event: dict[str, Any],
         until: str | None = None,
         segments: list[dict[str, Any]] | None = None,
+        ending: bool = False,  # noqa: FBT001, FBT002 - Airflow gives it by name
     ) -> dict[str, Any]:
-        """Return what became of the job; launch it again where that was not its own failure."""
+        """Return what became of the job; launch it again where that was not its own failure.
+
+        ``ending``: it was found when it had been cancelled, and had not ended.
+        """
         over, skipped, view = list(segments or []), dict(event["skipped"]), event["view"]
         if event.get("stop"):
             self._stop_and_wait(context, event, over)
@@ -163,6 +180,9 @@ class AzureTrainingOperator(AttendedTraining):
         if state == "preempted" and lost <= self.most_preemptions:
             self.log.warning("%s lost its machine: it is launched again", event["name"])
             self._launch_and_wait(context, skipped=skipped, until=until, segments=over)
+        if ending and state == "cancelled":
+            self.log.info("%s has ended: it is launched anew", event["name"])
+            self._launch_and_wait(context, skipped=skipped, until=self._until(), segments=over)
         if code in CAPACITY_CODES:
             skipped[event["region"]] = f"{message} ({code})"
             self.log.warning("no room in %s: %s", event["region"], message)

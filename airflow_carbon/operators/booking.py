@@ -48,8 +48,8 @@ ASSET_KEYS: Final = (
 )
 """What an asset event carries of the footprint; the baseline is of the run, not of the model."""
 
-CPU: Final = "cpu"
-"""The device name of the modelled processor; every other device is a GPU."""
+HOST: Final = ("cpu", "memory")
+"""How the ids of processors and memory begin, in the agent's log; every other device is a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,8 +149,8 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
         machine_size=size,
         device_names=", ".join(dict.fromkeys(profile.devices)),
         energy_j=profile.total,
-        energy_gpu_j=profile.joules_of(lambda device: device != CPU),
-        energy_cpu_j=profile.joules_of(lambda device: device == CPU),
+        energy_gpu_j=profile.joules_of(lambda device: not device.startswith(HOST)),
+        energy_cpu_j=profile.joules_of(lambda device: device.startswith(HOST)),
         energy_method=run.energy_method,
         coverage=run.coverage,
         pue=run.pue,

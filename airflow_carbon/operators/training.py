@@ -28,6 +28,23 @@ STATE: Final = "carbon_training"
 """The key in Airflow's task state store, which outlives a try."""
 
 
+def allowed(
+    profiles: object, residency: str | Sequence[str], deny: str | Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the targets by region's name, without those that are denied.
+
+    Raises:
+        InputError: a profile or a place that can't be; none is left.
+    """
+    from airflow_carbon.azure.regions import region, resident
+    from airflow_carbon.azure.target import read_targets
+
+    left = {str(one.name) for one in resident(list(read_targets(profiles)), residency, deny)}
+    given: Mapping[str, Any] = profiles  # type: ignore[assignment] # a mapping, as it was read
+    named = {str(region(name).name): dict(profile) for name, profile in given.items()}
+    return {name: profile for name, profile in named.items() if name in left}
+
+
 def targets_of(
     profiles: object, region: str | None, ranking: Sequence[Any] | None, skipped: Mapping[str, str]
 ) -> list[Target]:

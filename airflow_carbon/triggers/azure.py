@@ -29,6 +29,17 @@ JITTER: Final = 0.2
 LONGEST_PAUSE_S: Final = 300.0
 """How long Azure is left alone at most when it does not answer [s]."""
 
+KILL_PAUSES_S: Final = (1.0, 2.0, 4.0, 8.0, 0.0)
+"""Between the attempts to cancel a job [s]; Airflow gives them half a minute."""
+
+HEAVY: Final = (
+    "airflow_carbon.azure.target",
+    "airflow_carbon.azure.login",
+    "azure.core.pipeline.transport._aiohttp",
+    "azure.mgmt.resource.resources.aio.operations",
+)
+"""A second of imports, off the event loop that all triggers share."""
+
 MOST_DOUBLINGS: Final = 10
 """Of that pause: an outage may last for days."""
 
@@ -91,20 +102,32 @@ class AzureJobTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Cancel the job: the task was ended by a user."""
         async with await self._arm() as arm:
-            target = self._target()
-            subscription = arm.login.subscription_id
-            try:
-                view = await arm.send(target.look(subscription, self.name))
-                if not view.state.is_final:
-                    await arm.send(target.cancel(subscription, self.name, view.part))
-            except CarbonError as exc:
-                self.log.error("%s was not cancelled: %s", self.name, exc)  # noqa: TRY400
-            else:
-                self.log.info("%s is %s", self.name, "over" if view.state.is_final else "cancelled")
+            for pause in KILL_PAUSES_S:
+                try:
+                    view = await self._cancelled(arm)
+                except ServiceUnavailableError as exc:
+                    self.log.warning("%s is not cancelled yet: %s", self.name, exc)
+                    await asyncio.sleep(pause)
+                except CarbonError as exc:
+                    self.log.error("%s was not cancelled: %s", self.name, exc)  # noqa: TRY400
+                    return
+                else:
+                    said = "over" if view.state.is_final else "cancelled"
+                    self.log.info("%s is %s", self.name, said)
+                    return
+            self.log.error("%s was not cancelled: it may run on", self.name)
+
+    async def _cancelled(self, arm: AsyncArm) -> JobView:
+        """Ask for the job's end; return how it was before."""
+        target, subscription = self._target(), arm.login.subscription_id
+        view = await arm.send(target.look(subscription, self.name))
+        if not view.state.is_final:
+            await arm.send(target.cancel(subscription, self.name, view.part))
+        return view
 
     async def _arm(self) -> AsyncArm:
-        # Half a second of imports, off the event loop that all triggers share.
-        await asyncio.to_thread(import_module, "airflow_carbon.azure.target")
+        for module in HEAVY:
+            await asyncio.to_thread(import_module, module)
         return await AzureHook(self.azure_conn_id).aarm()
 
     def _target(self) -> Target:
@@ -125,7 +148,7 @@ class AzureJobTrigger(BaseTrigger):
             try:
                 view = await self._look(arm, target)
             except RateLimitedError as exc:
-                pause = max(self.poll_s, exc.retry_after / timedelta(seconds=1))
+                pause = max(self.poll_s, exc.retry_after / timedelta(seconds=1) / (1 - JITTER))
                 self.log.info("%s", exc)
             except ServiceUnavailableError as exc:
                 silent += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from servers.arm import arm_server
 
+from airflow_carbon.azure.arm import Arm
 from airflow_carbon.azure.login import Login
 
 
@@ -32,3 +33,9 @@ def login(azure) -> Login:
         authority=azure.url,
         ca_file=azure.ca,
     )
+
+
+@pytest.fixture
+def arm(login):
+    with Arm(login) as found:
+        yield found

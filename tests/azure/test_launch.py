@@ -4,75 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 
 import pytest
+from launching import SIZE, containers, ended, learning, name_of, targets
 
 from airflow_carbon.azure.arm import Arm
 from airflow_carbon.azure.errors import AzureRefusedError
 from airflow_carbon.azure.history import failure_of
-from airflow_carbon.azure.job import State, Work, job_name
+from airflow_carbon.azure.job import State, Work
 from airflow_carbon.azure.launch import launch
 from airflow_carbon.azure.logs import fetch, printed
-from airflow_carbon.azure.target import read_targets
 from airflow_carbon.core.errors import AccessRefusedError, RateLimitedError, ServiceUnavailableError
 from airflow_carbon.meters.spoken import heard
-
-SIZE = "Standard_NC24ads_A100_v4"
-
-
-def learning(region, **fields):
-    profile = {
-        "kind": "machine_learning",
-        "resource_group": f"rg-{region}",
-        "workspace": f"ml-{region}",
-        "environment_id": "azureml:torch:1",
-        "instance_type": SIZE,
-    }
-    return {region: profile | fields}
-
-
-def containers(region):
-    profile = {
-        "kind": "container_apps",
-        "resource_group": f"rg-{region}",
-        "environment": "gpu",
-        "image": "train:1",
-    }
-    return {region: profile}
-
-
-def targets(*profiles):
-    merged = {}
-    for profile in profiles:
-        merged |= profile
-    return list(read_targets(merged).values())
-
-
-name_of = partial(
-    lambda attempt, run="r": job_name(
-        dag_id="train", run_id=run, task_id="fit", map_index=-1, attempt=attempt
-    )
-)
-
-
-@pytest.fixture
-def arm(login):
-    with Arm(login) as found:
-        yield found
-
-
-def ended(arm, launched, patience_s=10):
-    until = time.monotonic() + patience_s
-    while time.monotonic() < until:
-        view = arm.send(launched.target.look(arm.login.subscription_id, launched.name))
-        if view.state.is_final:
-            return view
-        time.sleep(0.05)
-    raise AssertionError(view)
+from airflow_carbon.meters.upload import upload
 
 
 @pytest.mark.parametrize("profile", [learning, containers])
@@ -86,21 +31,6 @@ def test_a_command_runs_and_its_end_is_seen(arm, azure, tmp_path, profile):
     assert ended(arm, launched).state is State.SUCCEEDED
     assert (tmp_path / "done").read_text() == "green\n"
     assert azure.control.starts(launched.name) == 1
-
-
-@pytest.mark.parametrize("profile", [learning, containers])
-def test_fifty_at_once_launch_one_job(login, azure, profile):
-    where = targets(profile("swedencentral"))
-
-    def once(_):
-        with Arm(login) as arm:
-            return launch(arm, where, name_of, Work(command="sleep 1"))
-
-    with ThreadPoolExecutor(50) as pool:
-        found = list(pool.map(once, range(50)))
-
-    assert {one.name for one in found} == {name_of(1)}
-    assert azure.control.starts(name_of(1)) == 1
 
 
 @pytest.mark.parametrize("profile", [learning, containers])
@@ -215,6 +145,26 @@ def test_azure_that_is_unwell_is_no_refusal_and_a_start_is_never_sent_twice(
         arm.send(target.start(subscription, name_of(1)))
 
     assert azure.control.count("POST */start") == 1
+
+
+def test_whatever_asks_azure_asks_in_this_packages_name(login, azure, tmp_path):
+    azure.control.reset()
+    azure.control.expire_tokens()
+    url = azure.control.sas("logs", "run.jsonl", base=azure.plain_url)
+    (tmp_path / "log").write_text("{}\n")
+
+    with Arm(login) as fresh:
+        launched = launch(
+            fresh, targets(learning("swedencentral")), name_of, Work(command="exit 3")
+        )
+        failure_of(fresh, ended(fresh, launched).resource)
+    assert upload(tmp_path / "log", url)
+    fetch(url)
+
+    asked = azure.control.asked()
+    assert any("/oauth2/" in line for line in asked)
+    assert any(line.startswith("PUT /logs") or "run.jsonl" in line for line in asked)
+    assert all("airflow-carbon/" in agent for agent in azure.control.order("agents"))
 
 
 def test_a_cancelled_job_ends_its_command(arm, azure):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_carbon.azure.arm import Reply
-from airflow_carbon.azure.job import State, Work, job_name
+from airflow_carbon.azure.job import State, Work, final_state, job_name
 from airflow_carbon.azure.target import read_targets
 from airflow_carbon.core.errors import InputError, MalformedReplyError
 
@@ -122,7 +122,8 @@ def test_no_secret_of_a_job_is_in_its_repr(profile):
     secret = Work(command="x", environment={"KEY": "hush-hush"})
     work = target({**profile, **({"parameters": {"k": "hush"}} if "template" in profile else {})})
 
-    assert "hush" not in repr(secret) + repr(work)
+    asked = repr(work.submit("sub", "carbon-1", secret))
+    assert "hush" not in repr(secret) + repr(work) + asked
 
 
 @pytest.mark.parametrize(
@@ -161,6 +162,14 @@ def test_a_spot_machine_that_was_taken_away_is_no_failure():
     assert view.state is State.PREEMPTED
     assert view.link == "https://ml"
     assert view.message == "The node was preempted."
+
+
+@pytest.mark.parametrize("said", ["KeyError: 'eviction_policy'", "the gate was preempted"])
+def test_a_job_that_failed_by_itself_was_not_taken_away_whatever_its_log_says(said):
+    message = f"Execution failed. User process 'sh' exited with status code 1. Error: {said}"
+
+    assert final_state(State.FAILED, "UserError", message) is State.FAILED
+    assert final_state(State.FAILED, "ServiceError", message) is State.PREEMPTED
 
 
 def test_a_deployment_that_failed_gives_the_innermost_reason():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import json
 import os
 import shutil
@@ -24,6 +26,18 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 HANGS_S = 60
 """No test waits longer for the agent: then it hangs."""
+
+
+def in_full(last: dict[str, Any], ms: int, *mj: int | None) -> dict[str, Any]:
+    """What a short line says, after the last line of its segment."""
+    drawn = dict(zip(last["j"], mj, strict=True))
+    return {
+        **{key: last[key] for key in ("type", "seg", "q")},
+        "t0": last["t1"],
+        "t1": round(last["t1"] + ms / 1000, 3),
+        "j": {device: None if one is None else one / 1000 for device, one in drawn.items()},
+        "raw_mj": {device: raw + drawn[device] for device, raw in last["raw_mj"].items()},
+    }
 
 
 @dataclass
@@ -83,13 +97,18 @@ class Agent:
         return agent.returncode, stderr
 
     def lines(self, kind: str) -> list[dict[str, Any]]:
-        """The log's lines of a kind, as far as they are whole."""
-        found = []
+        """The log's lines of a kind, as far as they are whole; short ones in so many words."""
+        found: list[dict[str, Any]] = []
+        full: dict[str, dict[str, Any]] = {}
         for line in self.out.read_text().splitlines():
             try:
                 record = json.loads(line)
             except ValueError:
                 continue
+            if isinstance(record, list):
+                record = in_full(full[record[0]], *record[1:])
+            if record["type"] == "interval":
+                full[record["seg"]] = record
             found.append(record)
         return [record for record in found if record["type"] == kind]
 
@@ -141,9 +160,10 @@ def driver(tmp_path_factory) -> Path:
         pytest.skip("the fake driver is a Linux library: nothing that concerns GPUs is tested")
     folder = tmp_path_factory.mktemp("driver")
     library = folder / "libnvidia-ml.so.1"
+    source = HERE / "fake_nvml.c"
     options = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC")
     subprocess.run(
-        [compiler, *options, f"-Wl,-soname,{library.name}", "-o", library, HERE / "fake_nvml.c"],
+        [compiler, *options, f"-Wl,-soname,{library.name}", "-o", library, source, "-lm"],
         check=True,
     )
     return folder
@@ -158,3 +178,15 @@ def gpus(agent, driver) -> Agent:
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     }
     return agent
+
+
+@pytest.fixture
+def nv(driver, tmp_path, monkeypatch):
+    """The real pynvml, in a copy of its own, on the fake driver."""
+    spec = importlib.util.find_spec("pynvml")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "pynvml", module)
+    spec.loader.exec_module(module)
+    module.nvmlLib = ctypes.CDLL(str(driver / "libnvidia-ml.so.1"))
+    monkeypatch.setenv("FAKE_NVML_STATE", str(tmp_path / "state"))
+    return module

@@ -25,11 +25,11 @@ def log(tmp_path):
     return tmp_path / "energy.jsonl"
 
 
-def segment(seg: str = "5f0c9a1e", **run: str) -> bytes:
+def segment(seg: str = "5f0c9a1e", begins: float = T0, **run: str) -> bytes:
     return encode_segment(
         Segment(
             seg=seg,
-            t=T0,
+            t=begins,
             run=run,
             host="node",
             boot_id="",
@@ -42,12 +42,12 @@ def segment(seg: str = "5f0c9a1e", **run: str) -> bytes:
     )
 
 
-def intervals(readings, seg: str = "5f0c9a1e") -> list[bytes]:
+def intervals(readings, seg: str = "5f0c9a1e", begins: float = T0) -> list[bytes]:
     """The lines of one reading a second."""
-    tally = Tally.begin(T0, {"g": readings[0]})
+    tally = Tally.begin(begins, {"g": readings[0]})
     lines = []
     for second, reading in enumerate(readings[1:], start=1):
-        tally, interval = tally.advance(T0 + second, {"g": reading})
+        tally, interval = tally.advance(begins + second, {"g": reading})
         lines.append(encode_interval(seg, interval))
     return lines
 
@@ -136,13 +136,13 @@ def test_an_energy_that_was_read_and_one_that_was_modelled_are_told_apart(gpus) 
 
 def test_the_try_that_was_killed_and_the_next_are_both_counted(log) -> None:
     first = intervals(counts(0, 1000), "aaaaaaaa")
-    second = intervals(counts(5000, 5500), "bbbbbbbb")
-    end = encode_end("bbbbbbbb", End(T0 + 1, 0))
+    second = intervals(counts(5000, 5500), "bbbbbbbb", T0 + 60)
+    end = encode_end("bbbbbbbb", End(T0 + 61, 0))
     killed = segment("aaaaaaaa", run_id="r1") + first[0] + first[0][:20]
     log.write_bytes(killed)
 
     alone = read_measurement(log)
-    log.write_bytes(killed + b"\n" + segment("bbbbbbbb", run_id="r2") + second[0] + end)
+    log.write_bytes(killed + b"\n" + segment("bbbbbbbb", T0 + 60, run_id="r2") + second[0] + end)
     both = read_measurement(log)
 
     assert (alone.ended, alone.return_code, alone.profile.total) == (False, None, 1.0)
@@ -165,7 +165,7 @@ def test_kinds_of_lines_that_are_not_known_are_passed_over(log) -> None:
         (b"", "stderr"),
         (b"date,kwh\n2026-11-21,3\n", "--out"),
         (b'{"a": 1}\n', "--out"),
-        (segment().replace(b'"v":1', b'"v":2'), "upgrade"),
+        (segment().replace(b'"v":2', b'"v":3'), "upgrade"),
         (segment(), "run it again"),
         (segment() + b'{"type":"interval","seg":"5f0c9a1e"}\n', "as it was"),
         (segment() + intervals(counts(0, 1))[0].replace(b"0.001", b"-1"), "as it was"),

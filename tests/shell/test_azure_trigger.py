@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -140,6 +142,54 @@ def test_a_user_who_ends_the_task_ends_the_job(azure):
 
     with AzureHook("azure_test").arm() as arm:
         assert ended(arm, target) is State.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fault"),
+    [
+        ("GET */jobs/*", {"kind": "status", "status": 429, "retry_after_s": 1}),
+        ("POST */cancel", {"kind": "status", "status": 503}),
+        ("POST */cancel", {"kind": "drop", "times": 2}),
+    ],
+)
+def test_azure_that_is_unwell_does_not_keep_a_job_that_a_user_ended(azure, pattern, fault):
+    target = begin("sleep 30")
+    azure.control.fault(pattern, **fault)
+
+    asyncio.run(trigger().on_kill())
+
+    with AzureHook("azure_test").arm() as arm:
+        assert ended(arm, target) is State.CANCELLED
+
+
+def test_azure_is_left_alone_for_as_long_as_it_says(azure):
+    begin()
+    azure.control.fault("GET */jobs/carbon-x-1", "status", status=503, retry_after_s=2)
+    attending, begun = trigger(), time.monotonic()
+
+    assert event(attending)["view"]["state"] == "succeeded"
+    assert time.monotonic() - begun >= 2
+
+
+def test_no_import_blocks_the_loop():
+    """A second of imports, in which no other trigger would run."""
+    code = """
+import sys
+from importlib import import_module
+from airflow_carbon.triggers import azure
+for module in azure.HEAVY:
+    import_module(module)
+before = set(sys.modules)
+import asyncio
+from airflow_carbon.azure.arm import AsyncArm
+from airflow_carbon.azure.login import Login
+async def opened():
+    AsyncArm(Login(subscription_id="s", tenant_id="t", client_id="c", client_secret="x"))
+asyncio.run(opened())
+print(len(set(sys.modules) - before))
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(told.stdout) < 10
 
 
 def ended(arm: Arm, target):

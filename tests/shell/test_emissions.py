@@ -298,6 +298,6 @@ def test_a_run_in_two_regions_is_one_row_priced_where_each_part_ran(log, ledger,
 def _later(text, seconds):
     """Move a log in time."""
     records = [json.loads(line) for line in text.splitlines()]
-    for record in records:
+    for record in (one for one in records if isinstance(one, dict)):  # short ones have no times
         record |= {key: record[key] + seconds for key in ("t", "t0", "t1") if key in record}
     return "".join(f"{json.dumps(record)}\n" for record in records)

@@ -46,6 +46,8 @@ class Faults:
     coming: list[Fault] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     """``METHOD /path?query`` of each request, as it came."""
+    agents: set[str] = field(default_factory=set)
+    """Who asked."""
 
     def count(self, pattern: str) -> int:
         """Return how many requests matched the pattern, faulted ones too."""
@@ -79,6 +81,7 @@ class Layer:
         query = scope["query_string"].decode()
         line = f"{scope['method']} {scope['path']}{'?' + query if query else ''}"
         self.faults().asked.append(line)
+        self.faults().agents.add(dict(scope["headers"]).get(b"user-agent", b"").decode())
         fault = self.faults().take(line)
         if fault is None:
             await self.inner(scope, receive, _named(send))

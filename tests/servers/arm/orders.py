@@ -75,6 +75,12 @@ def asked(world: World) -> list[str]:
 
 
 @order
+def agents(world: World) -> list[str]:
+    """Return who asked, as their user agents say."""
+    return sorted(world.faults.agents)
+
+
+@order
 def count(world: World, pattern: str) -> int:
     """Return how many requests matched a pattern."""
     return world.faults.count(pattern)

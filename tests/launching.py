@@ -1,0 +1,80 @@
+"""Where trainings are launched in a stand-in for Azure: a target of each kind."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from airflow_carbon.azure.job import job_name
+from airflow_carbon.azure.target import read_targets
+
+SIZE = "Standard_NC24ads_A100_v4"
+
+
+def learning(region, **fields):
+    profile = {
+        "kind": "machine_learning",
+        "resource_group": f"rg-{region}",
+        "workspace": f"ml-{region}",
+        "environment_id": "azureml:torch:1",
+        "instance_type": SIZE,
+    }
+    return {region: profile | fields}
+
+
+def containers(region):
+    profile = {
+        "kind": "container_apps",
+        "resource_group": f"rg-{region}",
+        "environment": "gpu",
+        "image": "train:1",
+    }
+    return {region: profile}
+
+
+MACHINE = {
+    "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+    "contentVersion": "1.0.0.0",
+    "parameters": {name: {"type": "string"} for name in ("command", "name", "location")},
+    "resources": [
+        {
+            "type": "Microsoft.Compute/virtualMachines",
+            "apiVersion": "2024-07-01",
+            "name": "[parameters('name')]",
+            "location": "[parameters('location')]",
+            "properties": {
+                "hardwareProfile": {"vmSize": SIZE},
+                "osProfile": {"customData": "[base64(parameters('command'))]"},
+            },
+        }
+    ],
+}
+
+
+def machine(region):
+    profile = {"kind": "template", "resource_group": f"rg-{region}", "template": MACHINE}
+    return {region: profile}
+
+
+def targets(*profiles):
+    merged = {}
+    for profile in profiles:
+        merged |= profile
+    return list(read_targets(merged).values())
+
+
+name_of = partial(
+    lambda attempt, run="r": job_name(
+        dag_id="train", run_id=run, task_id="fit", map_index=-1, attempt=attempt
+    )
+)
+
+
+def ended(arm, launched, patience_s=10):
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        view = arm.send(launched.target.look(arm.login.subscription_id, launched.name))
+        if view.state.is_final:
+            return view
+        time.sleep(0.05)
+    raise AssertionError(view)
