@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from airflow_carbon.core.calendar import Blackout, ClockTime, DoneBy
     from airflow_carbon.core.policy import Policy
     from airflow_carbon.core.window import best_window
+    from airflow_carbon.meters.measuring import measuring
     from airflow_carbon.operators.azure import AzureTrainingOperator
     from airflow_carbon.operators.azure_carbon import AzureCarbonReportOperator
     from airflow_carbon.operators.budget import CarbonBudgetOperator
     from airflow_carbon.operators.emissions import EmissionsOperator
     from airflow_carbon.operators.gate import RetrainGate
+    from airflow_carbon.operators.measured import measuring_task
     from airflow_carbon.operators.queue import PlanQueueOperator
     from airflow_carbon.operators.reconcile import ReconcileOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
@@ -39,6 +41,8 @@ __all__ = [
     "RetrainGate",
     "__version__",
     "best_window",
+    "measuring",
+    "measuring_task",
 ]
 
 _HOMES: Final = {
@@ -57,6 +61,8 @@ _HOMES: Final = {
     "ReconcileOperator": "airflow_carbon.operators.reconcile",
     "RetrainGate": "airflow_carbon.operators.gate",
     "best_window": "airflow_carbon.core.window",
+    "measuring": "airflow_carbon.meters.measuring",
+    "measuring_task": "airflow_carbon.operators.measured",
 }
 
 

@@ -158,7 +158,11 @@ class EmissionsOperator(BaseOperator):
             read_embodied(embodied)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Read, price, compare, write, return."""
+        """Account for the measurement."""
+        return self.account(context)
+
+    def account(self, context: Context) -> dict[str, Any]:
+        """Read, price, compare, write, return; also within another task, whose fields are final."""
         from airflow_carbon.meters.reading import read_measurement
 
         work = read_work(self.model, self.functional_units, self.functional_unit)
