@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(commands)
     _add_backtest(commands)
     _add_azure_carbon(commands)
+    _add_ledger(commands)
     return parser
 
 
@@ -181,6 +182,36 @@ def _add_azure_carbon(commands: argparse._SubParsersAction[argparse.ArgumentPars
     command.add_argument("--subscription", help="another than the connection's")
     command.add_argument("--refresh", action="store_true", help="fetch it again")
     _add_common(command, default="azure_default")
+
+
+def _add_ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ledger = commands.add_parser("ledger", help="what was emitted, in a file that others read")
+    verbs = ledger.add_subparsers(title="commands", dest="verb", required=True, metavar="COMMAND")
+    command = verbs.add_parser(
+        "export",
+        help="write the ledger's runs into a file",
+        description=(
+            "Write the runs of the ledger into a file, which appears whole or not at all: its own "
+            "columns as CSV or Parquet, or the columns of codecarbon's emissions.csv."
+        ),
+        epilog="""examples:
+  airflow-carbon ledger export --month 2026-10 october.csv
+  airflow-carbon ledger export --format parquet --since 2026-01-01 --dag nightly runs.parquet
+  airflow-carbon ledger export --format codecarbon emissions.csv""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("file", metavar="FILE", help="where to")
+    command.add_argument(
+        "--format", choices=("codecarbon", "csv", "parquet"), default="csv",
+        help="the columns and the kind of file (default: csv)",
+    )  # fmt: skip
+    command.add_argument("--month", help="runs that started in it, UTC: 2026-10")
+    command.add_argument("--since", help="runs that started on this day, or at this instant, or on")
+    command.add_argument("--until", help="runs that started before this one")
+    command.add_argument("--dag", help="of this DAG alone")
+    command.add_argument("--replace", action="store_true", help="a file that is there already")
+    command.add_argument("--conn-id", help="the Airflow connection (default: carbon_ledger)")
+    command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_common(command: argparse.ArgumentParser, default: str = "carbon_default") -> None:
