@@ -29,6 +29,7 @@ from airflow_carbon.operators.booking import (
     run_key,
     xcom_values,
 )
+from airflow_carbon.operators.metrics import try_metrics
 from airflow_carbon.triggers.request import check_place, is_template
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ class EmissionsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read, price, compare, write, return."""
+        from airflow_carbon.ledger.spans import booked_until
         from airflow_carbon.meters.reading import read_measurement
 
         work = read_work(self.model, self.functional_units, self.functional_unit)
@@ -169,11 +171,13 @@ class EmissionsOperator(BaseOperator):
         )
         rows = [row for _, profile, one in parts for row in interval_rows(profile, one)]
         with LedgerHook(self.ledger_conn_id).ledger() as ledger:
+            since = booked_until(ledger, entry.key)
             ledger.write(entry, rows)
             if job:
                 self._cross_check(ledger, entry, job)
         place = " and ".join(str(one.name or one.zone) for one in sites.values())
         self.log.info(whole.sentence(place, baseline.name or baseline.zone))
+        try_metrics(entry, rows, since)
         annotate_assets(self.outlets, context, entry)
         return xcom_values(entry, [part_values(where, one) for where, _, one in parts])
 

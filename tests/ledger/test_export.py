@@ -13,6 +13,7 @@ from airflow_carbon.data import region_rows
 from airflow_carbon.ledger import codecarbon
 from airflow_carbon.ledger.export import AT_A_TIME, COLUMNS, runs
 from airflow_carbon.ledger.schema import carbon_run
+from airflow_carbon.ledger.spans import booked_until
 
 HOUR = timedelta(hours=1)
 
@@ -90,6 +91,18 @@ def test_energy_that_a_later_try_holds_as_well_is_counted_once(ledger, an_entry)
         ledger.write(entry)
 
     assert [row["energy_j"] for row in runs(ledger)] == [2000.0, 5.0]
+
+
+def test_a_run_is_booked_until_the_last_of_its_tries_ended(ledger, an_entry):
+    entries = [an_entry(try_number=number) for number in (1, 2)]
+    late = replace(entries[0], ended_at=entries[0].ended_at + HOUR)
+    other = replace(late.key, run_id="another")
+
+    assert booked_until(ledger, late.key) is None
+    for entry in (late, entries[1]):
+        ledger.write(entry)
+    assert booked_until(ledger, entries[1].key) == late.ended_at
+    assert booked_until(ledger, other) is None
 
 
 def row_of(an_entry, **fields):
