@@ -29,6 +29,7 @@ from airflow_carbon.operators.booking import (
     run_key,
     xcom_values,
 )
+from airflow_carbon.operators.lineage import footprint_lineage
 from airflow_carbon.operators.metrics import try_metrics
 from airflow_carbon.triggers.request import check_place, is_template
 
@@ -134,6 +135,7 @@ class EmissionsOperator(BaseOperator):
         self.ledger_conn_id = ledger_conn_id
         self.azure_conn_id = azure_conn_id
         self.submitted = "{{ dag_run.run_after.isoformat() }}"
+        self._booked: tuple[Entry, dict[str, Any]] | None = None
         if plan is None and job is None:
             check_place(region, zone)
         for name in (region, default_region):
@@ -179,7 +181,14 @@ class EmissionsOperator(BaseOperator):
         self.log.info(whole.sentence(place, baseline.name or baseline.zone))
         try_metrics(entry, rows, since)
         annotate_assets(self.outlets, context, entry)
-        return xcom_values(entry, [part_values(where, one) for where, _, one in parts])
+        values = xcom_values(entry, [part_values(where, one) for where, _, one in parts])
+        self._booked = entry, values
+        return values
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> Any:
+        """Return the footprint as a run facet: Airflow's OpenLineage provider asks for it."""
+        del task_instance
+        return footprint_lineage(*self._booked) if self._booked else None
 
     def _cross_check(self, ledger: Ledger, entry: Entry, job: Mapping[str, Any]) -> None:
         check = try_cross_check(self.azure_conn_id, ledger, entry.key, job, now=clock.now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk.configuration import conf
@@ -10,7 +11,7 @@ from airflow.sdk.configuration import conf
 from airflow_carbon import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from airflow_carbon.ledger.entry import Entry, IntervalRow
@@ -38,17 +39,17 @@ def try_metrics(entry: Entry, rows: Sequence[IntervalRow], since: datetime | Non
     With ``since`` the end of what the ledger had of this run before, a joule is counted once,
     however often the run is accounted for.
     """
-    new = [row for row in rows if since is None or row.begins_at >= since]
-    counts = list(_counts(entry, new))
-    for send in (_to_opentelemetry, _to_statsd):
-        try:
-            send(counts)
-        except Exception as exc:  # noqa: BLE001 - an account is not worth less for want of metrics
-            log.warning("no metrics of this run: %r", exc)
+    try:
+        new = (row for row in rows if since is None or row.begins_at >= since)
+        counts = list(_counts(entry, new))
+        _to_opentelemetry(counts)
+        _to_statsd(counts)
+    except Exception as exc:  # noqa: BLE001 - an account is not worth less for want of metrics
+        log.warning("no metrics of this run: %r", exc)
 
 
 def _counts(
-    entry: Entry, rows: Sequence[IntervalRow]
+    entry: Entry, rows: Iterable[IntervalRow]
 ) -> Iterator[tuple[str, float, dict[str, str]]]:
     """Yield each metric, by how much it grows, and its attributes."""
     known = {
@@ -59,12 +60,15 @@ def _counts(
         "model": entry.model,
     }
     about = {name: value for name, value in known.items() if value}
-    for device in dict.fromkeys(row.device for row in rows):
-        joules = sum(row.joules or 0.0 for row in rows if row.device == device)
+    drawn: defaultdict[str, float] = defaultdict(float)
+    grams = 0.0
+    for row in rows:
+        drawn[row.device] += row.joules or 0.0
+        grams += row.emissions_g or 0.0
+    for device, joules in drawn.items():
         kind = next((one for one in TYPES if device.startswith(one)), "gpu")
         if joules > 0:
             yield ENERGY, joules, about | {"hw.id": device, "hw.type": kind}
-    grams = sum(row.emissions_g or 0.0 for row in rows)
     if grams > 0:
         yield EMISSIONS, grams, about
 

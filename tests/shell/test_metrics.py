@@ -12,6 +12,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from measured import WATTS, segment_of
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
@@ -19,8 +20,6 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_D
 from servers.web import Say, serving
 
 from airflow_carbon import clock
-from airflow_carbon.meters.counting import Count, Tally
-from airflow_carbon.meters.log import Segment, encode_interval, encode_segment
 from airflow_carbon.operators.metrics import try_metrics
 
 TASK = """
@@ -50,7 +49,6 @@ for log in sys.argv[2:]:
     print(json.dumps(operator.execute({"ti": ti, "outlet_events": None})))
 """
 
-RUN = {"dag_id": "nightly", "task_id": "train", "run_id": "manual__1"}
 ABOUT = {
     "dag_id": "nightly",
     "task_id": "train",
@@ -58,32 +56,6 @@ ABOUT = {
     "zone": "SE-SE3",
     "model": "churn",
 }
-WATTS = {"GPU-1": 400, "GPU-2": 300, "cpu": 50, "memory": 5}
-
-
-def segment_of(seg, begin, seconds, *, attempt):
-    """What the agent writes of so many seconds at constant power."""
-    counters = [
-        {device: Count(1000 * watts * second) for device, watts in WATTS.items()}
-        for second in range(seconds + 1)
-    ]
-    known = Segment(
-        seg=seg,
-        t=begin,
-        run=RUN | {"try_number": str(attempt)},
-        host="node",
-        boot_id="",
-        agent="0.1.0",
-        interval_s=1.0,
-        command="python",
-        devices=(),
-        raw_mj={},
-    )
-    lines, tally = [encode_segment(known)], Tally.begin(begin, counters[0])
-    for second, readings in enumerate(counters[1:], start=1):
-        tally, interval = tally.advance(begin + second, readings)
-        lines.append(encode_interval(seg, interval))
-    return b"".join(lines)
 
 
 @pytest.fixture
