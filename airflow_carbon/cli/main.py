@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        import_module(f"airflow_carbon.cli.{options.command.replace('-', '_')}").run(options)
+        import_module(f"airflow_carbon.cli.{_module(options)}").run(options)
     except InputError as exc:
         print(f"airflow-carbon: {exc}", file=sys.stderr)
         return CAN_NOT_BE
@@ -38,6 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has read enough
         sys.stderr.close()
     return DONE
+
+
+def _module(options: argparse.Namespace) -> str:
+    """Return the module of a command, or of its verb: ``azure_carbon``, ``ledger_export``."""
+    words = (options.command, getattr(options, "verb", None))
+    return "_".join(filter(None, words)).replace("-", "_")
 
 
 def _parser() -> argparse.ArgumentParser:
