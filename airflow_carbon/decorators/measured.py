@@ -10,8 +10,8 @@ from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factor
 from airflow_carbon.azure.regions import region as region_by_name
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID
 from airflow_carbon.hooks.ledger import DEFAULT_CONN_ID as LEDGER_CONN_ID
-from airflow_carbon.operators.booking import read_work
 from airflow_carbon.operators.measured import measuring_task
+from airflow_carbon.operators.work import read_work
 from airflow_carbon.triggers.request import check_place, is_template
 
 if TYPE_CHECKING:

@@ -30,6 +30,8 @@ from airflow_carbon.operators.booking import (
     run_key,
     xcom_values,
 )
+from airflow_carbon.operators.lineage import footprint_lineage
+from airflow_carbon.operators.metrics import try_metrics
 from airflow_carbon.operators.work import read_embodied, read_work
 from airflow_carbon.triggers.request import check_place, is_template
 
@@ -147,6 +149,7 @@ class EmissionsOperator(BaseOperator):
         self.ledger_conn_id = ledger_conn_id
         self.azure_conn_id = azure_conn_id
         self.submitted = "{{ dag_run.run_after.isoformat() }}"
+        self._booked: tuple[Entry, dict[str, Any]] | None = None
         if plan is None and job is None:
             check_place(region, zone)
         for name in (region, default_region):
@@ -163,6 +166,7 @@ class EmissionsOperator(BaseOperator):
 
     def account(self, context: Context) -> dict[str, Any]:
         """Read, price, compare, write, return; also within another task, whose fields are final."""
+        from airflow_carbon.ledger.spans import booked_until
         from airflow_carbon.meters.reading import read_measurement
 
         work = read_work(self.model, self.functional_units, self.functional_unit)
@@ -198,6 +202,7 @@ class EmissionsOperator(BaseOperator):
             for row in interval_rows(profile, one, str(where.zone))
         ]
         with LedgerHook(self.ledger_conn_id).ledger() as ledger:
+            since = booked_until(ledger, entry.key)
             ledger.write(entry, rows)
             if job:
                 self._cross_check(ledger, entry, job)
@@ -206,9 +211,17 @@ class EmissionsOperator(BaseOperator):
             )
         place = " and ".join(str(one.name or one.zone) for one in sites.values())
         self.log.info(whole.sentence(place, baseline.name or baseline.zone))
+        try_metrics(entry, rows, since)
         annotate_assets(self.outlets, context, entry)
         values = xcom_values(entry, [part_values(where, one) for where, _, one in parts])
-        return values | {"beside": beside}
+        values |= {"beside": beside}
+        self._booked = entry, values
+        return values
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> Any:
+        """Return the footprint as a run facet: Airflow's OpenLineage provider asks for it."""
+        del task_instance
+        return footprint_lineage(*self._booked) if self._booked else None
 
     def _cross_check(self, ledger: Ledger, entry: Entry, job: Mapping[str, Any]) -> None:
         check = try_cross_check(self.azure_conn_id, ledger, entry.key, job, now=clock.now())
