@@ -113,9 +113,10 @@ class Worker:
 
     def settled(self) -> None:
         """Return when nothing of the task runs any more."""
-        patience = time.monotonic() + HANGS_S
-        while self.agents():
+        patience, gone = time.monotonic() + HANGS_S, 0
+        while gone < 5:  # a process that becomes another program has no arguments for a moment
             assert time.monotonic() < patience
+            gone = 0 if self.agents() else gone + 1
             time.sleep(0.05)
 
     def rows(self):
