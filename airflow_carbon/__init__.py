@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from airflow_carbon.core.calendar import Blackout, ClockTime, DoneBy
     from airflow_carbon.core.policy import Policy
     from airflow_carbon.core.window import best_window
+    from airflow_carbon.meters.measuring import measuring
     from airflow_carbon.operators.azure import AzureTrainingOperator
     from airflow_carbon.operators.azure_carbon import AzureCarbonReportOperator
     from airflow_carbon.operators.budget import CarbonBudgetOperator
     from airflow_carbon.operators.emissions import EmissionsOperator
     from airflow_carbon.operators.gate import RetrainGate
+    from airflow_carbon.operators.measured import measuring_task
     from airflow_carbon.operators.queue import PlanQueueOperator
+    from airflow_carbon.operators.reconcile import ReconcileOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
     from airflow_carbon.operators.regression import EnergyRegressionOperator
     from airflow_carbon.sensors.window import CarbonAwareSensor
@@ -34,9 +37,12 @@ __all__ = [
     "EnergyRegressionOperator",
     "PlanQueueOperator",
     "Policy",
+    "ReconcileOperator",
     "RetrainGate",
     "__version__",
     "best_window",
+    "measuring",
+    "measuring_task",
 ]
 
 _HOMES: Final = {
@@ -52,8 +58,11 @@ _HOMES: Final = {
     "EnergyRegressionOperator": "airflow_carbon.operators.regression",
     "PlanQueueOperator": "airflow_carbon.operators.queue",
     "Policy": "airflow_carbon.core.policy",
+    "ReconcileOperator": "airflow_carbon.operators.reconcile",
     "RetrainGate": "airflow_carbon.operators.gate",
     "best_window": "airflow_carbon.core.window",
+    "measuring": "airflow_carbon.meters.measuring",
+    "measuring_task": "airflow_carbon.operators.measured",
 }
 
 

@@ -27,7 +27,9 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_carbon.operators.budget",
                     "airflow_carbon.operators.emissions",
                     "airflow_carbon.operators.gate",
+                    "airflow_carbon.operators.measured",
                     "airflow_carbon.operators.queue",
+                    "airflow_carbon.operators.reconcile",
                     "airflow_carbon.operators.region",
                     "airflow_carbon.operators.regression",
                 ],
@@ -55,6 +57,9 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "task-decorators": [
+            {"name": "measured", "class-name": "airflow_carbon.decorators.measured.measured_task"}
+        ],
         "extra-links": ["airflow_carbon.operators.portal.AzurePortalLink"],
         "connection-types": [_carbon_connection()],
         "config": _configuration(),
@@ -64,20 +69,54 @@ def get_provider_info() -> dict[str, Any]:
 def _configuration() -> dict[str, Any]:
     return {
         "carbon": {
-            "description": "Waiting for a cleaner grid.",
+            "description": "Waiting for a cleaner grid, and measuring in workers.",
             "options": {
-                "pool_policies": {
-                    "description": (
-                        "The policy of tasks that name none, by their pool: a JSON object of "
-                        "policies as `CarbonAwareSensor(policy=...)` takes them."
-                    ),
-                    "version_added": "0.1.0",
-                    "type": "string",
-                    "example": '{"gpu": {"workload": "delay_tolerant", "max_delay": "12h"}}',
-                    "default": "",
-                }
+                **_measuring(),
+                "pool_policies": _option(
+                    "The policy of tasks that name none, by their pool: a JSON object of "
+                    "policies as `CarbonAwareSensor(policy=...)` takes them.",
+                    '{"gpu": {"workload": "delay_tolerant", "max_delay": "12h"}}',
+                ),
             },
         }
+    }
+
+
+def _measuring() -> dict[str, Any]:
+    return {
+        "worker_region": _option(
+            "The Azure region of the workers, where a measured task names no place.",
+            "swedencentral",
+        ),
+        "worker_zone": _option(
+            "The grid zone of the workers, where they are in no Azure region.", "SE-SE3"
+        ),
+        "measured_pools": _option(
+            "Pools whose tasks are measured in their worker and written to the ledger, "
+            "divided by commas.",
+            "gpu, gpu_large",
+        ),
+        "measured_tags": _option("Tags whose DAGs' tasks are measured likewise.", "training"),
+        "measured_operators": _option(
+            "Operators whose tasks are measured likewise, by their class, with or without its "
+            "module, or as Airflow shows them.",
+            "BashOperator, @task.docker, my_company.operators.TrainOperator",
+        ),
+        "measured_folder": _option(
+            "Where workers keep measurements until they are in the ledger. "
+            "Empty: the folder `carbon` in AIRFLOW_HOME.",
+            "/var/lib/airflow/carbon",
+        ),
+    }
+
+
+def _option(description: str, example: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": example,
+        "default": "",
     }
 
 

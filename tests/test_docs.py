@@ -15,8 +15,11 @@ from airflow_carbon.core.plan import Place, Plan
 from airflow_carbon.ledger.schema import (
     carbon_crosscheck,
     carbon_interval,
+    carbon_interval_superseded,
     carbon_provider_emission,
     carbon_run,
+    carbon_run_signal,
+    carbon_run_superseded,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +56,7 @@ def test_every_key_of_the_plan_and_column_of_the_ledger_is_explained():
     words = set(re.findall(r"`([a-z0-9_]+)`", (ROOT / "docs" / "nomenclature.md").read_text()))
 
     assert set(plan.as_dict()) - words == set()
-    tables = (carbon_run, carbon_interval, carbon_provider_emission, carbon_crosscheck)
+    superseded = (carbon_run_superseded, carbon_interval_superseded, carbon_run_signal)
+    tables = (carbon_run, carbon_interval, carbon_provider_emission, carbon_crosscheck, *superseded)
     columns = {column.name for table in tables for column in table.columns}
     assert columns - words - {"device"} == set()

@@ -5,7 +5,7 @@ Microsoft.App/jobs, api-version 2024-03-01.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,7 +71,7 @@ class ContainerApps:
             "image": self.image,
             "command": ["/bin/sh", "-c"],
             "args": [work.line],
-            "env": [{"name": key, "value": value} for key, value in work.environment.items()],
+            "env": [{"name": key, "value": value} for key, value in work.variables(name).items()],
             "resources": {"cpu": self.cpu, "memory": self.memory},
         }
         properties: dict[str, Any] = {
@@ -117,7 +117,9 @@ class ContainerApps:
             executions = sorted(reply.body["value"], key=_began)
             if not executions:
                 return JobView(resource=resource, state=State.PENDING, said=CREATED)
-            return _execution(resource, executions[0])
+            first, *others = (_execution(resource, one) for one in executions)
+            running = (one.part for one in others if not one.state.is_final)
+            return replace(first, others=tuple(part for part in running if part))
 
         path = f"{resource}/executions"
         return Ask(method="GET", path=path, api_version=API_VERSION, read=read)

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,9 @@ MADE: Final = 201
 _PREEMPTED: Final = ("preempt", "evict")
 """What Azure's messages say of a spot machine that was taken away."""
 
+
+UPLOAD_URL: Final = "AIRFLOW_CARBON_UPLOAD_URL"
+"""The variable by which the agent knows where to put its log."""
 
 CANCELLING: Final = "CancelRequested"
 """Azure Machine Learning's word for a job that somebody has cancelled, and that has not ended."""
@@ -52,14 +56,21 @@ class State(StrEnum):
 class Work:
     """What is to run: a shell command, its environment, and labels that people read.
 
-    ``is_one``: the command is a single program, which may take the place of its shell.
+    ``log_url``: where the agent puts its log, each job's apart. ``is_one``: the command is a single
+    program, which may take the place of its shell.
     """
 
     command: str
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    log_url: str | None = field(default=None, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
     timeout_s: int | None = None
     is_one: bool = False
+
+    def variables(self, name: str) -> dict[str, str]:
+        """Return the environment of the job of that name."""
+        url = {UPLOAD_URL: log_url(self.log_url, name)} if self.log_url else {}
+        return {**self.environment, **url}
 
     @property
     def line(self) -> str:
@@ -75,8 +86,8 @@ class JobView:
     """A job as Azure tells of it.
 
     ``said`` is Azure's own word for the state, ``link`` the job's page where Azure names one,
-    ``part`` what has to be named to cancel it, where that is not the job itself. ``is_new``: this
-    very request created it.
+    ``part`` what has to be named to cancel it, where that is not the job itself; ``others`` are
+    parts beside it that run and should not. ``is_new``: this very request created it.
     """
 
     resource: str
@@ -86,6 +97,7 @@ class JobView:
     message: str = ""
     link: str | None = None
     part: str | None = None
+    others: tuple[str, ...] = ()
     started_at: datetime | None = None
     ended_at: datetime | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
@@ -142,6 +154,21 @@ def job_name(*, attempt: int, **training: Any) -> str:
     'carbon-c9ec2fb0d7797a6814c6-1'
     """
     return f"{training_name(**training)}-{attempt}"
+
+
+def log_url(url: str, name: str) -> str:
+    """Return where the log of a job goes.
+
+    The URL of a blob is used as it is: one job at a time. That of a container, whose signature
+    has ``sr=c`` (Microsoft, "Create a service SAS", 2025), is given a blob for each job.
+
+    >>> log_url("https://a.example/logs?sr=c&sig=x", "carbon-1f-1")
+    'https://a.example/logs/carbon-1f-1.jsonl?sr=c&sig=x'
+    """
+    parts = urlsplit(url)
+    if "c" not in parse_qs(parts.query).get("sr", []):
+        return url
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{name}.jsonl"))
 
 
 def final_state(state: State, code: str, message: str) -> State:

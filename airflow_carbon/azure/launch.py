@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +15,7 @@ from airflow_carbon.azure.job import JobView, State
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airflow_carbon.azure.arm import Arm
+    from airflow_carbon.azure.arm import Arm, Ask
     from airflow_carbon.azure.job import Target, Work
 
 MOST_ATTEMPTS: Final = 100
@@ -21,6 +23,15 @@ MOST_ATTEMPTS: Final = 100
 
 _GRACE: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """How long a job that was created waits for its creator to start it [s], before we do."""
+
+_PROVISIONING: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""How long a job that is not ready to be started is left alone [s], before each further try."""
+
+_SPREAD_S: Final = 5.0
+"""Those who start a job in place of its creator don't do so in the same moment [s]."""
+
+
+_CONFLICT: Final = 409
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,7 +131,39 @@ def _started(  # noqa: PLR0913 - what is started where
                 view = seen
             elif seen.said != CREATED and not _has_failed(seen):
                 return other, seen
-    return target, arm.send(ask) if view.said == CREATED else view
+    if view.said != CREATED:
+        return target, view
+    return target, _start_for_another(arm, target, name, ask, pause)
+
+
+def _start_for_another(
+    arm: Arm, target: Target, name: str, ask: Ask[JobView], pause: Callable[[float], None]
+) -> JobView:
+    """Start a job whose creator has not; where several do, the first execution stays."""
+    subscription = arm.login.subscription_id
+    pause(random.uniform(0, _SPREAD_S))  # noqa: S311 - no secret
+    view = arm.send(target.look(subscription, name))
+    if view.said != CREATED:
+        return view
+    _start(arm, ask, pause)
+    pause(_SPREAD_S)
+    view = arm.send(target.look(subscription, name))
+    for part in view.others:
+        with suppress(AzureRefusedError):  # it has ended, or somebody else has ended it
+            arm.send(target.cancel(subscription, name, part))
+    return view
+
+
+def _start(arm: Arm, ask: Ask[JobView], pause: Callable[[float], None]) -> JobView:
+    """Start a job that Azure may be creating still; a refusal has started nothing."""
+    for wait in _PROVISIONING:
+        try:
+            return arm.send(ask)
+        except AzureRefusedError as exc:
+            if exc.status != _CONFLICT or exc.lacks_capacity:
+                raise
+        pause(wait)
+    return arm.send(ask)
 
 
 def _submit(  # noqa: PLR0913 - what is launched where
@@ -175,6 +218,6 @@ def _create(  # noqa: PLR0913 - what is created where
     if start is None:
         return target, view, view.is_new
     if view.is_new:
-        return target, arm.send(start), True
+        return target, _start(arm, start, pause), True
     view = arm.send(target.look(subscription, name))
     return *_started(arm, targets, target, name, view, pause=pause), False

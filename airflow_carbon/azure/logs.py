@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import httpx
 
@@ -17,21 +16,6 @@ if TYPE_CHECKING:
     from airflow_carbon.azure.arm import Arm
 
 _PATIENCE_S = 30.0
-
-
-def log_url(url: str, training: str) -> str:
-    """Return where the log of a training goes.
-
-    The URL of a blob is used as it is: one training at a time. That of a container, whose signature
-    has ``sr=c`` (Microsoft, "Create a service SAS", 2025), is given a blob for each training.
-
-    >>> log_url("https://a.example/logs?sr=c&sig=x", "carbon-1f")
-    'https://a.example/logs/carbon-1f.jsonl?sr=c&sig=x'
-    """
-    parts = urlsplit(url)
-    if "c" not in parse_qs(parts.query).get("sr", []):
-        return url
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{training}.jsonl"))
 
 
 def fetch(url: str, ca_file: str | None = None) -> bytes:

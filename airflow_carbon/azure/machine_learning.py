@@ -69,7 +69,7 @@ class MachineLearning:
             "experimentName": self.experiment,
             "command": work.line,
             "environmentId": self.environment_id,
-            "environmentVariables": dict(work.environment),
+            "environmentVariables": work.variables(name),
             "tags": dict(work.labels),
         }
         if self.compute:

@@ -42,6 +42,8 @@ def regions() -> Mapping[str, Region]:
                 latitude=row.latitude,
                 longitude=row.longitude,
                 pue=row.pue,
+                pue_year=row.pue_year,
+                pue_source=row.pue_source,
                 restricted=row.access_restricted,
             )
             for row in region_rows().values()

@@ -85,7 +85,7 @@ class Template:
         """Return what begins the deployment; Azure refuses one of that name that is active."""
         ours = {
             "command": work.command,
-            "environment": dict(work.environment),
+            "environment": work.variables(name),
             "name": name,
             "location": self.region,
             "script": _script(work),

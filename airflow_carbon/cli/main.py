@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        import_module(f"airflow_carbon.cli.{options.command.replace('-', '_')}").run(options)
+        import_module(f"airflow_carbon.cli.{_module(options)}").run(options)
     except InputError as exc:
         print(f"airflow-carbon: {exc}", file=sys.stderr)
         return CAN_NOT_BE
@@ -38,6 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has read enough
         sys.stderr.close()
     return DONE
+
+
+def _module(options: argparse.Namespace) -> str:
+    """Return the module of a command, or of its verb: ``azure_carbon``, ``ledger_export``."""
+    words = (options.command, getattr(options, "verb", None))
+    return "_".join(filter(None, words)).replace("-", "_")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(commands)
     _add_backtest(commands)
     _add_azure_carbon(commands)
+    _add_ledger(commands)
     return parser
 
 
@@ -181,6 +188,62 @@ def _add_azure_carbon(commands: argparse._SubParsersAction[argparse.ArgumentPars
     command.add_argument("--subscription", help="another than the connection's")
     command.add_argument("--refresh", action="store_true", help="fetch it again")
     _add_common(command, default="azure_default")
+
+
+def _add_ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ledger = commands.add_parser("ledger", help="what was emitted: once more, or in a file")
+    verbs = ledger.add_subparsers(title="commands", dest="verb", required=True, metavar="COMMAND")
+    _add_export(verbs)
+    _add_reconcile(verbs)
+
+
+def _add_export(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = verbs.add_parser(
+        "export",
+        help="write the ledger's runs into a file",
+        description=(
+            "Write the runs of the ledger into a file, which appears whole or not at all: its own "
+            "columns as CSV or Parquet, or the columns of codecarbon's emissions.csv."
+        ),
+        epilog="""examples:
+  airflow-carbon ledger export --month 2026-10 october.csv
+  airflow-carbon ledger export --format parquet --since 2026-01-01 --dag nightly runs.parquet
+  airflow-carbon ledger export --format codecarbon emissions.csv""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("file", metavar="FILE", help="where to")
+    command.add_argument(
+        "--format", choices=("codecarbon", "csv", "parquet"), default="csv",
+        help="the columns and the kind of file (default: csv)",
+    )  # fmt: skip
+    command.add_argument("--month", help="runs that started in it, UTC: 2026-10")
+    command.add_argument("--since", help="runs that started on this day, or at this instant, or on")
+    command.add_argument("--until", help="runs that started before this one")
+    command.add_argument("--dag", help="of this DAG alone")
+    command.add_argument("--replace", action="store_true", help="a file that is there already")
+    command.add_argument("--conn-id", help="the Airflow connection (default: carbon_ledger)")
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_reconcile(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = verbs.add_parser(
+        "reconcile",
+        help="account once more for runs whose hours are known better now",
+        description=(
+            "Price the runs of the ledger anew that ended some days ago and are not final. What "
+            "changed is written as a new version; none is edited."
+        ),
+        epilog="""examples:
+  airflow-carbon ledger reconcile
+  airflow-carbon ledger reconcile --after 72h --within 60d --json""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--after", default="48h", help="how long ago they ended (default: 48h)")
+    command.add_argument("--within", default="30d", help="how long at most (default: 30d)")
+    command.add_argument(
+        "--ledger-conn-id", default="carbon_ledger", help="the ledger's connection"
+    )
+    _add_common(command)
 
 
 def _add_common(command: argparse.ArgumentParser, default: str = "carbon_default") -> None:

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     WITHIN = "within"
     OVER_BUDGET = "over_budget"
     NO_FIGURE = "no_figure"
+    MIXED_SIGNALS = "mixed_signals"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,7 +147,7 @@ class Spent:
     ``pending`` is expected of ``pending_runs`` that were let through and have no figure yet;
     of ``pending_unknown`` of them nothing is known. ``without_figure`` were let through so long
     ago that none will come: the true sum is higher. ``units`` is the work done. ``kinds`` are
-    the signals and factor types in the sum; more than one should not be added up.
+    the signals and factor types in the sum; ``other_signal`` tries are left out for theirs.
     """
 
     emitted: Emitted = Emitted()
@@ -158,6 +159,7 @@ class Spent:
     without_figure: int = 0
     units: float | None = None
     kinds: tuple[str, ...] = ()
+    other_signal: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,6 +208,7 @@ class Verdict:
             (spent.pending_unknown, "{} still running, of which nothing is known: not counted"),
             (spent.without_figure, "{} without a figure: the true sum is higher"),
             (spent.partly_measured, "{} only partly measured: the true sum is higher"),
+            (spent.other_signal, "{} priced by another signal: not counted"),
         ]
         notes = [text.format(_runs(count)) for count, text in said if count]
         if len(spent.kinds) > 1:
@@ -217,7 +220,7 @@ def judge(budget: Budget, spent: Spent, expected: Emitted | None = None) -> Verd
     """Return whether what was emitted, is pending and is expected stays within a budget.
 
     A limit that is just reached is kept. Of a limit per functional unit, and of a run that has
-    ended, there is no verdict without a figure.
+    ended, there is no verdict without a figure; nor of average and marginal in one sum.
     """
     used = spent.emitted + spent.pending
     known = expected is not None or budget.per not in {Per.RUN, Per.UNITS} or spent.runs > 0
@@ -225,7 +228,9 @@ def judge(budget: Budget, spent: Spent, expected: Emitted | None = None) -> Verd
         known = bool(spent.units)
         used = spent.emitted * (budget.units / spent.units) if spent.units else Emitted()
     counted = _counted(used, expected).at(budget.bound)
-    if not known:
+    if len({kind.split()[0] for kind in spent.kinds}) > 1:
+        reason = Reason.MIXED_SIGNALS
+    elif not known:
         reason = Reason.NO_FIGURE
     elif counted <= budget.limit_g * (1 + ROUNDING):
         reason = Reason.WITHIN

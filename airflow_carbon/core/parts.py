@@ -13,6 +13,7 @@ from airflow_carbon.core.accounting import (
     difference,
     not_comparable,
 )
+from airflow_carbon.core.errors import InvalidSeriesError
 from airflow_carbon.core.intensity import Quality
 from airflow_carbon.core.units import GramsCO2eq, GramsPerKWh, KilowattHours
 
@@ -50,7 +51,9 @@ def account_parts(
 
     Raises:
         ForecastCoverageError: a part lies outside the series of its own intensity.
+        InvalidSeriesError: parts of different signals or factors, which don't add up.
     """
+    _check_alike(parts)
     each = [
         account(
             part.profile,
@@ -79,14 +82,28 @@ def account_parts(
     return whole, each
 
 
+def _check_alike(parts: Sequence[Part]) -> None:
+    first = parts[0].actual.series
+    for part in parts[1:]:
+        other = part.actual.series
+        if (other.signal, other.factor_type) != (first.signal, first.factor_type):
+            fault = (
+                f"it is {other.signal} {other.factor_type}, and that of {first.zone}, in the same "
+                f"run, {first.signal} {first.factor_type}: they don't add up; name sources= that "
+                "know both zones alike"
+            )
+            raise InvalidSeriesError(other.zone, fault)
+
+
 def _whole(profile: EnergyProfile, parts: Sequence[Footprint]) -> Footprint:
     energy = sum(one.energy_kwh for one in parts)
     drawn = sum(one.energy_kwh * one.pue for one in parts)
     grams = sum(one.emissions_g for one in parts)
     order = list(Quality)
+    several = len({one.pue for one in parts}) > 1 and energy > 0
     return Footprint(
         energy_kwh=KilowattHours(energy),
-        pue=drawn / energy if energy > 0 else parts[0].pue,
+        pue=drawn / energy if several else parts[0].pue,
         emissions_g=GramsCO2eq(grams),
         low_g=GramsCO2eq(sum(one.low_g for one in parts)),
         high_g=GramsCO2eq(sum(one.high_g for one in parts)),

@@ -12,12 +12,15 @@ DEFAULT_PUE: Final = 1.18
 """Power usage effectiveness where a region has no published figure: the mean of Microsoft's data
 centres worldwide ("How Microsoft measures datacenter water and energy use", 2022-04-22)."""
 
+DEFAULT_PUE_SOURCE: Final = "default 2022: mean of Microsoft's data centres worldwide"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Region:
     """A cloud region: the grid zone that it stands in, and its data centres' overhead.
 
-    ``pue`` is power usage effectiveness (ISO/IEC 30134-2); None where nobody published one.
+    ``pue`` is power usage effectiveness (ISO/IEC 30134-2), the mean of ``pue_year`` as
+    ``pue_source`` has it; None where nobody published one.
     ``restricted`` regions are for customers who need a second region in the same country.
     """
 
@@ -30,8 +33,17 @@ class Region:
     longitude: float
     pue: float | None
     restricted: bool = False
+    pue_year: int | None = None
+    pue_source: str | None = None
 
     @property
     def pue_or_default(self) -> float:
         """The published PUE, else :data:`DEFAULT_PUE`."""
         return DEFAULT_PUE if self.pue is None else self.pue
+
+    @property
+    def pue_from(self) -> str:
+        """Who published the PUE, and of which year."""
+        if self.pue is None:
+            return DEFAULT_PUE_SOURCE
+        return f"published {self.pue_year or ''}: {self.pue_source or 'source not named'}"

@@ -137,14 +137,18 @@ class CarbonHook(BaseHook):
 
         return await adrive(self._climb(await self.asources(), zone, flex, strict=strict))
 
-    def survey(self, zone: ZoneKey, begin: datetime, end: datetime) -> Survey | None:
+    def survey(
+        self, zone: ZoneKey, begin: datetime, end: datetime, *, anew: bool = False
+    ) -> Survey | None:
         """Ask for the intensity over a span: actuals to now, a forecast beyond.
 
-        None where no source knows the whole span.
+        None where no source knows the whole span. ``anew`` passes the archive by: what it has may
+        have been revised since.
         """
         from airflow_carbon.services.calls import drive
 
-        return drive(_survey(self.sources(), zone, begin, end))
+        sources = self.options().open() if anew else self.sources()
+        return drive(_survey(sources, zone, begin, end))
 
     async def asurvey(self, zone: ZoneKey, begin: datetime, end: datetime) -> Survey | None:
         """Ask for the intensity over a span, from an event loop."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, case, delete, exists, func, not_, or_, select, text
+from sqlalchemy import and_, case, delete, func, or_, select, text
 
-from airflow_carbon.core.budget import PENDING, WELL_COVERED, Emitted, PastRun, Spent
+from airflow_carbon.core.budget import WELL_COVERED, Emitted, PastRun, Spent
 from airflow_carbon.core.units import to_kwh
 from airflow_carbon.ledger.engine import reporting
+from airflow_carbon.ledger.grants import FORGOTTEN, with_pending
 from airflow_carbon.ledger.migrate import IMMEDIATE
 from airflow_carbon.ledger.schema import GRANT_KEY, carbon_grant, carbon_run
 from airflow_carbon.ledger.spans import counted_once, share_within
 from airflow_carbon.ledger.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
     from typing import TypeVar
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 LOCK: Final = 0x6361_7267
 """The lock in PostgreSQL that one budget's decision at a time holds: "carg"."""
-
-FORGOTTEN: Final = 60 * PENDING
-"""After how long it is forgotten what a budget let through."""
 
 _RUN: Final = carbon_run.c
 _GRANT: Final = carbon_grant.c
@@ -48,12 +46,18 @@ class Scope:
     map_index: int | None = None
     unit: str | None = None
     """Only work that was counted in this functional unit."""
+    signal: str | None = None
+    """Only what was priced by this signal, ``average`` or ``marginal``."""
 
     def of(self, columns: Any) -> list[ColumnElement[bool]]:
         """Return the conditions on a table's columns."""
         names = ("model", "dag_id", "run_id", "map_index")
         asked = [(name, getattr(self, name)) for name in names]
         return [columns[name] == value for name, value in asked if value is not None]
+
+    def by_signal(self) -> list[ColumnElement[bool]]:
+        """Return the condition on runs that is the signal's."""
+        return [] if self.signal is None else [_RUN.intensity_signal == self.signal]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,17 +90,18 @@ class Budgets:
         with reporting(self.ledger.engine.url), self.ledger.engine.connect() as connection:
             return _spent(connection, scope, span)
 
-    def past(self, asker: Asker, limit: int = 20) -> list[PastRun]:
+    def past(self, asker: Asker, limit: int = 20, signal: str | None = None) -> list[PastRun]:
         """Return the earlier runs of the asker's DAG that were measured, newest first.
 
         All tries and tasks of a DAG run are one; of a mapped asker, those of its map index.
         """
         mapped = asker.map_index if asker.map_index >= 0 else None
-        scope = Scope(model=asker.model, dag_id=asker.dag_id, map_index=mapped)
+        scope = Scope(model=asker.model, dag_id=asker.dag_id, map_index=mapped, signal=signal)
+        among = [*scope.of(_RUN), *scope.by_signal()]
         sums = [func.sum(_RUN[name]).label(name) for name in (*_BOUNDS, "energy_j")]
         asked = (
             select(*sums)
-            .where(*scope.of(_RUN), _RUN.run_id != asker.run_id, counted_once())
+            .where(*among, _RUN.run_id != asker.run_id, counted_once())
             .group_by(_RUN.run_id)
             .order_by(func.max(_RUN.ended_at).desc(), _RUN.run_id.desc())
             .limit(limit)
@@ -158,7 +163,7 @@ def _spent(
     asker: Asker | None = None,
     now: datetime | None = None,
 ) -> Spent:
-    conditions = [*scope.of(_RUN), counted_once()]
+    conditions = [*scope.of(_RUN), *scope.by_signal(), counted_once()]
     if scope.unit is not None:
         conditions += [_RUN.functional_unit == scope.unit, _RUN.functional_units > 0]
     emitted, runs, partly, units = Emitted(), 0, 0, 0.0
@@ -181,10 +186,11 @@ def _spent(
         partly_measured=partly,
         units=units if scope.unit is not None and units > 0 else None,
         kinds=tuple(sorted(kinds)),
+        other_signal=_by_another_signal(connection, scope, span),
     )
     if asker is None or now is None or scope.run_id is not None:
         return known
-    return _with_pending(connection, known, scope, span, asker=asker, now=now)
+    return with_pending(connection, known, scope, span, asker=asker, now=now)
 
 
 def _sums(conditions: list[ColumnElement[bool]], span: Span | None) -> Select[Any]:
@@ -209,6 +215,16 @@ def _sums(conditions: list[ColumnElement[bool]], span: Span | None) -> Select[An
     return asked.group_by(*kind)
 
 
+def _by_another_signal(connection: Connection, scope: Scope, span: Span | None) -> int:
+    """Return how many tries of a scope are left out because of their signal."""
+    if scope.signal is None:
+        return 0
+    others = [*scope.of(_RUN), counted_once(), _RUN.intensity_signal != scope.signal]
+    if span is not None:
+        others += [_RUN.ended_at >= span[0], _RUN.started_at < span[1]]
+    return connection.scalar(select(func.count()).where(*others)) or 0
+
+
 def _torn(
     connection: Connection, conditions: list[ColumnElement[bool]], span: Span | None
 ) -> list[tuple[RowMapping, float]]:
@@ -224,65 +240,6 @@ def _torn(
     )
     rows = connection.execute(asked).mappings().all()
     return [(row, share_within(connection, row, begin, end)) for row in rows]
-
-
-def _with_pending(  # noqa: PLR0913 - a span of a scope, seen by somebody at some time
-    connection: Connection,
-    known: Spent,
-    scope: Scope,
-    span: Span | None,
-    *,
-    asker: Asker,
-    now: datetime,
-) -> Spent:
-    """Return what is known, with what others were let through and have no figure of yet."""
-    recently = now - PENDING
-    since = now - FORGOTTEN if span is None else min(recently, span[0])
-    own = (
-        _GRANT.dag_id == asker.dag_id,
-        _GRANT.run_id == asker.run_id,
-        _GRANT.map_index == asker.map_index,
-    )
-    figure = exists().where(
-        _RUN.dag_id == _GRANT.dag_id,
-        _RUN.run_id == _GRANT.run_id,
-        or_(_GRANT.map_index == -1, _GRANT.map_index == _RUN.map_index),
-        or_(_GRANT.model == "", _GRANT.model == _RUN.model),
-        _RUN.computed_at >= _GRANT.granted_at,
-    )
-    asked = select(carbon_grant).where(
-        *scope.of(_GRANT), _GRANT.granted_at > since, not_(and_(*own)), not_(figure)
-    )
-    pending, unknown, running, missing = Emitted(), 0, 0, 0
-    for row in _once(connection.execute(asked).mappings().all()):
-        if row["granted_at"] <= recently:
-            missing += 1
-        elif row["expected_g"] is None:
-            unknown += 1
-        else:
-            running += 1
-            pending += Emitted(
-                g=row["expected_g"],
-                low_g=row["expected_low_g"],
-                high_g=row["expected_high_g"],
-            )
-    return replace(
-        known,
-        pending=pending,
-        pending_runs=running,
-        pending_unknown=unknown,
-        without_figure=missing,
-    )
-
-
-def _once(rows: Sequence[RowMapping]) -> list[RowMapping]:
-    """Leave out what a whole DAG was let through with as well."""
-    whole = {_part(row) for row in rows if not row["model"]}
-    return [row for row in rows if not row["model"] or _part(row) not in whole]
-
-
-def _part(row: RowMapping) -> tuple[str, str, int]:
-    return row["dag_id"], row["run_id"], row["map_index"]
 
 
 def _figure(row: RowMapping) -> Emitted:

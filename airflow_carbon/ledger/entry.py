@@ -65,6 +65,8 @@ class Entry:
     """What the plan promised [gCO2eq/kWh]."""
     at_once_g_per_kwh: float | None = None
     """What the plan expected of running at once [gCO2eq/kWh]."""
+    planned_emissions_g: float | None = None
+    """What its energy would have emitted at the intensity that the plan promised [gCO2eq]."""
     plan_source: str | None = None
     plan_issued_at: datetime | None = None
     plan_quality: str | None = None
@@ -75,8 +77,17 @@ class Entry:
     """What the work is counted in: ``epoch``, ``sample``, ``inference``."""
     functional_units: float | None = None
     """How many of them it did."""
+    embodied_g: float | None = None
+    """Its share of what building the hardware emitted [gCO2eq]; None where nobody said."""
+    embodied_source: str | None = None
+    sci_g: float | None = None
+    """Software carbon intensity [gCO2eq a functional unit], without ``embodied_g`` where None."""
     computed_at: datetime
     package_version: str
+    booked_at: datetime | None = None
+    """When it was booked, before any revision; None in rows of before that was kept."""
+    settled_at: datetime | None = None
+    """When the intensities were found to change no more; None while they may."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,3 +101,6 @@ class IntervalRow:
     quality: str
     intensity_g_per_kwh: float | None = None
     emissions_g: float | None = None
+    zone: str | None = None
+    """The grid zone that it was drawn in; None in rows of before that was kept."""
+    pue: float | None = None

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import (
     Column,
     Date,
-    DateTime,
-    Double,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -19,10 +16,8 @@ from sqlalchemy import (
     Table,
     Text,
 )
-from sqlalchemy.types import TypeDecorator
 
-if TYPE_CHECKING:
-    from sqlalchemy import Dialect
+from airflow_carbon.ledger.types import Instant, Number
 
 VERSION_TABLE: Final = "carbon_alembic_version"
 """Ours alone, so that the ledger can share a database with others who use Alembic."""
@@ -45,57 +40,11 @@ CROSSCHECK_KEY: Final = (*KEY, "source")
 
 RESERVATION_KEY: Final = ("capacity", "dag_id", "task_id", "run_id", "map_index")
 
+VERSION_KEY: Final = (*KEY, "version")
+
+SIGNAL_KEY: Final = (*KEY, "intensity_signal", "intensity_factor_type", "version")
+
 GRANT_KEY: Final = ("dag_id", "run_id", "map_index", "model")
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime: ``timestamptz`` in PostgreSQL, UTC without an offset in SQLite."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC.
-
-        Raises:
-            ValueError: a datetime without a time zone.
-        """
-        del dialect
-        if value is None:
-            return None
-        if value.utcoffset() is None:
-            message = f"{value!r} has no time zone; write an aware datetime"
-            raise ValueError(message)
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the instant in UTC, whatever the session's time zone is."""
-        del dialect
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Number(TypeDecorator[float]):
-    """A float64 that is finite: SQLite would store NaN as NULL, PostgreSQL as NaN."""
-
-    impl = Double
-    cache_ok = True
-
-    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
-        """Convert to Python's float, of which drivers know how to write it.
-
-        Raises:
-            ValueError: NaN or infinite.
-        """
-        del dialect
-        if value is None:
-            return None
-        number = float(value)
-        if number - number != 0:
-            message = f"{number} is no number to keep; what is unknown is None"
-            raise ValueError(message)
-        return number
 
 
 def _key_columns() -> list[Column[Any]]:
@@ -108,6 +57,74 @@ def _key_columns() -> list[Column[Any]]:
     ]
 
 
+def _run_columns() -> list[Column[Any]]:
+    """Return what is known of a try, in a version of it."""
+    return [
+        Column("submitted_at", Instant, nullable=False),
+        Column("planned_start", Instant),
+        Column("started_at", Instant, nullable=False),
+        Column("ended_at", Instant, nullable=False),
+        Column("return_code", Integer),
+        Column("region", String(ID)),
+        Column("zone", String(ID), nullable=False),
+        Column("machine_size", String(ID)),
+        Column("device_names", Text, nullable=False),
+        Column("energy_j", Number, nullable=False),
+        Column("energy_gpu_j", Number),
+        Column("energy_cpu_j", Number),
+        Column("energy_method", String(NAME), nullable=False),
+        Column("coverage", Number, nullable=False),
+        Column("pue", Number, nullable=False),
+        Column("pue_source", Text, nullable=False),
+        Column("emissions_g", Number, nullable=False),
+        Column("emissions_low_g", Number, nullable=False),
+        Column("emissions_high_g", Number, nullable=False),
+        Column("intensity_mean_g_per_kwh", Number),
+        Column("intensity_source", Text, nullable=False),
+        Column("intensity_quality", String(NAME), nullable=False),
+        Column("intensity_signal", String(NAME), nullable=False),
+        Column("intensity_factor_type", String(NAME), nullable=False),
+        Column("baseline_region", String(ID)),
+        Column("baseline_zone", String(ID)),
+        Column("baseline_pue", Number),
+        Column("baseline_g", Number),
+        Column("delta_g", Number),
+        Column("delta_percent", Number),
+        Column("baseline_method", Text, nullable=False),
+        Column("planned_g_per_kwh", Number),
+        Column("at_once_g_per_kwh", Number),
+        Column("planned_emissions_g", Number),
+        Column("plan_source", Text),
+        Column("plan_issued_at", Instant),
+        Column("plan_quality", String(NAME)),
+        Column("plan_reason", Text),
+        Column("model", String(ID)),
+        Column("functional_unit", String(NAME)),
+        Column("functional_units", Number),
+        Column("embodied_g", Number),
+        Column("embodied_source", Text),
+        Column("sci_g", Number),
+        Column("computed_at", Instant, nullable=False),
+        Column("package_version", String(NAME), nullable=False),
+        Column("booked_at", Instant),
+        Column("settled_at", Instant),
+    ]
+
+
+def _interval_columns() -> list[Column[Any]]:
+    return [
+        Column("device", String(ID), primary_key=True),
+        Column("begins_at", Instant, primary_key=True),
+        Column("ends_at", Instant, nullable=False),
+        Column("joules", Number),
+        Column("quality", String(NAME), nullable=False),
+        Column("intensity_g_per_kwh", Number),
+        Column("emissions_g", Number),
+        Column("zone", String(ID)),
+        Column("pue", Number),
+    ]
+
+
 metadata: Final = MetaData(
     naming_convention={"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(referred_table_name)s"}
 )
@@ -116,70 +133,69 @@ carbon_run: Final = Table(
     "carbon_run",
     metadata,
     *_key_columns(),
-    Column("submitted_at", Instant, nullable=False),
-    Column("planned_start", Instant),
-    Column("started_at", Instant, nullable=False),
-    Column("ended_at", Instant, nullable=False),
-    Column("return_code", Integer),
-    Column("region", String(ID)),
-    Column("zone", String(ID), nullable=False),
-    Column("machine_size", String(ID)),
-    Column("device_names", Text, nullable=False),
-    Column("energy_j", Number, nullable=False),
-    Column("energy_gpu_j", Number),
-    Column("energy_cpu_j", Number),
-    Column("energy_method", String(NAME), nullable=False),
-    Column("coverage", Number, nullable=False),
-    Column("pue", Number, nullable=False),
-    Column("pue_source", Text, nullable=False),
-    Column("emissions_g", Number, nullable=False),
-    Column("emissions_low_g", Number, nullable=False),
-    Column("emissions_high_g", Number, nullable=False),
-    Column("intensity_mean_g_per_kwh", Number),
-    Column("intensity_source", Text, nullable=False),
-    Column("intensity_quality", String(NAME), nullable=False),
-    Column("intensity_signal", String(NAME), nullable=False),
-    Column("intensity_factor_type", String(NAME), nullable=False),
-    Column("baseline_region", String(ID)),
-    Column("baseline_zone", String(ID)),
-    Column("baseline_pue", Number),
-    Column("baseline_g", Number),
-    Column("delta_g", Number),
-    Column("delta_percent", Number),
-    Column("baseline_method", Text, nullable=False),
-    Column("planned_g_per_kwh", Number),
-    Column("at_once_g_per_kwh", Number),
-    Column("plan_source", Text),
-    Column("plan_issued_at", Instant),
-    Column("plan_quality", String(NAME)),
-    Column("plan_reason", Text),
-    Column("model", String(ID)),
-    Column("functional_unit", String(NAME)),
-    Column("functional_units", Number),
-    Column("computed_at", Instant, nullable=False),
-    Column("package_version", String(NAME), nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+    *_run_columns(),
     Index("ix_carbon_run_submitted_at", "submitted_at"),
     Index("ix_carbon_run_task", "dag_id", "task_id", "submitted_at"),
     Index("ix_carbon_run_model", "model", "ended_at"),
     Index("ix_carbon_run_dag", "dag_id", "ended_at"),
     Index("ix_carbon_run_ended_at", "ended_at"),
 )
-"""One row a try of a task."""
+"""One row a try of a task: the newest version of it."""
 
 carbon_interval: Final = Table(
     "carbon_interval",
     metadata,
     *_key_columns(),
-    Column("device", String(ID), primary_key=True),
-    Column("begins_at", Instant, primary_key=True),
-    Column("ends_at", Instant, nullable=False),
-    Column("joules", Number),
-    Column("quality", String(NAME), nullable=False),
-    Column("intensity_g_per_kwh", Number),
-    Column("emissions_g", Number),
+    *_interval_columns(),
     ForeignKeyConstraint(KEY, [f"carbon_run.{name}" for name in KEY], ondelete="CASCADE"),
 )
-"""What each device drew in each interval of a try."""
+"""What each device drew in each interval of a try, and what that emitted by the newest version."""
+
+carbon_run_superseded: Final = Table(
+    "carbon_run_superseded",
+    metadata,
+    *_key_columns(),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    *_run_columns(),
+    ForeignKeyConstraint(KEY, [f"carbon_run.{name}" for name in KEY], ondelete="CASCADE"),
+)
+"""Every earlier version of a try, as it was; none is ever edited."""
+
+carbon_interval_superseded: Final = Table(
+    "carbon_interval_superseded",
+    metadata,
+    *_key_columns(),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    *_interval_columns(),
+    ForeignKeyConstraint(
+        VERSION_KEY, [f"carbon_run_superseded.{name}" for name in VERSION_KEY], ondelete="CASCADE"
+    ),
+)
+"""The intervals of every earlier version of a try."""
+
+carbon_run_signal: Final = Table(
+    "carbon_run_signal",
+    metadata,
+    *_key_columns(),
+    Column("intensity_signal", String(NAME), primary_key=True),
+    Column("intensity_factor_type", String(NAME), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("pue", Number, nullable=False),
+    Column("emissions_g", Number, nullable=False),
+    Column("emissions_low_g", Number, nullable=False),
+    Column("emissions_high_g", Number, nullable=False),
+    Column("intensity_mean_g_per_kwh", Number),
+    Column("intensity_source", Text, nullable=False),
+    Column("intensity_quality", String(NAME), nullable=False),
+    Column("baseline_g", Number),
+    Column("delta_g", Number),
+    Column("delta_percent", Number),
+    Column("baseline_method", Text, nullable=False),
+    Column("computed_at", Instant, nullable=False),
+    ForeignKeyConstraint(KEY, [f"carbon_run.{name}" for name in KEY], ondelete="CASCADE"),
+)
+"""A try's energy by another signal or other factors; never in one sum with ``carbon_run``."""
 
 carbon_issue: Final = Table(
     "carbon_issue",

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, exists, func, not_, select
 
+from airflow_carbon.ledger.engine import reporting
 from airflow_carbon.ledger.schema import KEY, carbon_interval, carbon_run
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, RowMapping
+
+    from airflow_carbon.ledger.entry import RunKey
+    from airflow_carbon.ledger.store import Ledger
 
 
 def share_within(connection: Connection, row: RowMapping, begin: datetime, end: datetime) -> float:
@@ -46,3 +50,16 @@ def counted_once() -> ColumnElement[bool]:
             *same, later.c.try_number > run.try_number, later.c.started_at <= run.started_at
         )
     )
+
+
+def booked_until(ledger: Ledger, key: RunKey) -> datetime | None:
+    """Return up to when a run is in the ledger, by whichever of its tries; None: not at all.
+
+    Raises:
+        LedgerError: the ledger can't be read.
+    """
+    run = carbon_run.c
+    same = (run[name] == getattr(key, name) for name in KEY if name != "try_number")
+    with reporting(ledger.engine.url), ledger.engine.connect() as connection:
+        until: datetime | None = connection.scalar(select(func.max(run.ended_at)).where(*same))
+    return until

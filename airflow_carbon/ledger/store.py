@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import (
     Text,
-    and_,
     cast,
     column,
     delete,
@@ -19,21 +18,27 @@ from sqlalchemy import (
 )
 
 from airflow_carbon.ledger.engine import connect, parse, reporting
-from airflow_carbon.ledger.entry import Entry, IntervalRow, RunKey
+from airflow_carbon.ledger.entry import IntervalRow
 from airflow_carbon.ledger.migrate import IMMEDIATE, REVISIONS, check_known, migrate, version
+from airflow_carbon.ledger.rows import ENTRY, INTERVAL, entry_of, is_of, values_of
 from airflow_carbon.ledger.schema import KEY, carbon_interval, carbon_run
 from airflow_carbon.ledger.upsert import upsert
+from airflow_carbon.ledger.versions import supersede
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from sqlalchemy import URL, ColumnElement, Connection, Engine, Insert, RowMapping, Table
+    from sqlalchemy import URL, Connection, Engine, Insert
+
+    from airflow_carbon.ledger.entry import Entry, RunKey
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The metrics table: one row a try of a task, and the intervals it is made of.
+
+    A row is the newest account of its try; :mod:`airflow_carbon.ledger.versions` has the others.
 
     Use it as a context manager, or ``close`` it. Threads may share one; processes open
     their own. Every method raises ``LedgerError`` where the database does not do as asked.
@@ -79,31 +84,44 @@ class Ledger:
     ) -> None:
         self.close()
 
-    def write(self, entry: Entry, intervals: Sequence[IntervalRow] = ()) -> None:
-        """Write a try, in one transaction; what was written of the same try is replaced."""
-        key = _values(entry.key)
-        row = key | {name: getattr(entry, name) for name in _ENTRY}
+    def write(
+        self, entry: Entry, intervals: Sequence[IntervalRow] = (), *, expected: int | None = None
+    ) -> int | None:
+        """Write a try's account as its newest version, in one transaction; return its number.
+
+        What was written of the same try stays as an earlier version. With ``expected``: only
+        where that is the newest; None, and nothing is written, where it is not.
+        """
+        key = values_of(entry.key)
+        row = key | {name: getattr(entry, name) for name in ENTRY}
         with reporting(self.engine.url), self._writing() as connection:
-            connection.execute(upsert(connection, carbon_run, KEY).values(row))
-            connection.execute(delete(carbon_interval).where(_is(carbon_interval, entry.key)))
+            number = supersede(connection, entry.key, expected)
+            if number is None:
+                return None
+            connection.execute(
+                upsert(connection, carbon_run, KEY).values(row | {"version": number})
+            )
+            connection.execute(delete(carbon_interval).where(is_of(carbon_interval, entry.key)))
             if intervals and connection.dialect.name == "postgresql":
                 connection.execute(_unnested(connection, key, intervals))
             elif intervals:
-                connection.execute(insert(carbon_interval), [key | _values(i) for i in intervals])
+                rows = [key | values_of(one) for one in intervals]
+                connection.execute(insert(carbon_interval), rows)
+        return number
 
     def read(self, key: RunKey) -> Entry | None:
-        """Return what was written of a try."""
-        asked = select(carbon_run).where(_is(carbon_run, key))
+        """Return the newest account of a try."""
+        asked = select(carbon_run).where(is_of(carbon_run, key))
         with reporting(self.engine.url), self.engine.connect() as connection:
             row = connection.execute(asked).mappings().one_or_none()
-        return None if row is None else _entry(row)
+        return None if row is None else entry_of(row)
 
     def intervals(self, key: RunKey) -> list[IntervalRow]:
-        """Return the intervals of a try, in the order of time, then of device."""
-        columns = [carbon_interval.c[name] for name in _INTERVAL]
+        """Return the intervals of a try by its newest account: by time, then by device."""
+        columns = [carbon_interval.c[name] for name in INTERVAL]
         asked = (
             select(*columns)
-            .where(_is(carbon_interval, key))
+            .where(is_of(carbon_interval, key))
             .order_by(carbon_interval.c.begins_at, carbon_interval.c.device)
         )
         with reporting(self.engine.url), self.engine.connect() as connection:
@@ -118,29 +136,12 @@ class Ledger:
         if dag_id is not None:
             asked = asked.where(run.dag_id == dag_id)
         with reporting(self.engine.url), self.engine.connect() as connection:
-            return [_entry(row) for row in connection.execute(asked.limit(limit)).mappings()]
+            return [entry_of(row) for row in connection.execute(asked.limit(limit)).mappings()]
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         with self.engine.execution_options(**{IMMEDIATE: True}).begin() as connection:
             yield connection
-
-
-_ENTRY: Final = tuple(field.name for field in fields(Entry) if field.name != "key")
-_INTERVAL: Final = tuple(field.name for field in fields(IntervalRow))
-
-
-def _values(record: RunKey | IntervalRow) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__slots__}
-
-
-def _entry(row: RowMapping) -> Entry:
-    key = RunKey(**{name: row[name] for name in KEY})
-    return Entry(key=key, **{name: row[name] for name in _ENTRY})
-
-
-def _is(rows: Table, key: RunKey) -> ColumnElement[bool]:
-    return and_(*(rows.c[name] == getattr(key, name) for name in KEY))
 
 
 def _unnested(
@@ -152,7 +153,7 @@ def _unnested(
     """
     from sqlalchemy.dialects.postgresql import ARRAY  # noqa: PLC0415
 
-    columns = [carbon_interval.c[name] for name in _INTERVAL]
+    columns = [carbon_interval.c[name] for name in INTERVAL]
     arrays = []
     for one in columns:
         values = [getattr(interval, one.name) for interval in intervals]
@@ -163,7 +164,7 @@ def _unnested(
     rows = rows.render_derived()
     constants = [literal(value, carbon_interval.c[name].type) for name, value in key.items()]
     return insert(carbon_interval).from_select(
-        [*key, *_INTERVAL], select(*constants, *(rows.c[name] for name in _INTERVAL))
+        [*key, *INTERVAL], select(*constants, *(rows.c[name] for name in INTERVAL))
     )
 
 

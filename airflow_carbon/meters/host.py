@@ -67,17 +67,28 @@ class Host:
                 return Usage(busy_s - self.before_s, memory)
         if pid is None:
             return Usage(0.0, 0)
-        usage = tree(pid)
-        return usage if usage is not None and usage.memory else None
+        usage = tree(pid, without=os.getpid())
+        if usage is None or not usage.memory:
+            return None
+        return Usage(usage.busy_s - self.before_s, usage.memory)
 
 
-def open_host(powercap: Path = POWERCAP, cgroup: Cgroup | None = None) -> Host:
+def open_host(
+    powercap: Path = POWERCAP, cgroup: Cgroup | None = None, running: int | None = None
+) -> Host:
     """Find out how processors and memory can be measured here.
 
     RAPL counts the whole machine, so it is taken where this process may use all of it. The
     model takes its numbers from the cgroup where that is the command's own, which also sees
     processes that cut themselves loose, else from the command's processes.
+
+    ``running`` is a process that runs already, and is counted from now on. It seldom has the
+    machine or a cgroup to itself, so it is modelled from its processes.
     """
+    if running is not None:
+        before = tree(running, without=os.getpid())
+        now, before_s = time.monotonic(), before.busy_s if before is not None else 0.0
+        return Host([], None, Processors(), Memory(now), (CPU, MEMORY), before_s)
     now, cgroup = time.monotonic(), cgroup or own_cgroup()
     own = cgroup if cgroup is not None and cgroup.belongs_to(os.getpid()) else None
     whole = has_whole_machine(cgroup.cpus_granted() if cgroup is not None else None)

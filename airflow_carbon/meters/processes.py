@@ -26,8 +26,10 @@ class _Stat(NamedTuple):
     busy_ticks: int
 
 
-def tree(root: int) -> Usage | None:
+def tree(root: int, without: int | None = None) -> Usage | None:
     """Return what a process and its descendants used and hold; None without /proc.
+
+    One of them, with its own descendants, may be left ``without``: the agent beside a process.
 
     Parents are read before their children, so a child that ends meanwhile is missed until the
     next reading, never counted twice. Memory that processes share is counted once.
@@ -41,7 +43,7 @@ def tree(root: int) -> Usage | None:
             stat, (resident, common) = _stat(pid), _pages(pid)
             ticks += stat.busy_ticks if stat is not None else 0
             own, shared = own + resident - common, max(shared, common)
-        generation = [child for pid in generation for child in children(pid)]
+        generation = [c for pid in generation for c in children(pid) if c != without]
     pages = os.sysconf("SC_PAGE_SIZE")
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), (own + shared) * pages)
 

@@ -75,16 +75,22 @@ class _Order:
 
 
 class Recorder(threading.Thread):
-    """Records a command until it ends; whatever fails is said once and costs only energy."""
+    """Records a command until it ends; whatever fails is said once and costs only energy.
 
-    def __init__(self, out: Path, command: str, interval_s: float) -> None:
+    ``running`` is the process of a command that runs already: it is counted from now on.
+    """
+
+    def __init__(
+        self, out: Path, command: str, interval_s: float, running: int | None = None
+    ) -> None:
         super().__init__(daemon=True)
         self._out = out
         self._command = command
         self._interval_s = interval_s
         self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._ready = threading.Event()
-        self._pid: int | None = None
+        self._running = running
+        self._pid = running
         self._said: set[str] = set()
         self._wall_s = time.time() - time.monotonic()  # noqa: TID251 - the clock module needs 3.11
         self._seg = uuid4().hex[:8]
@@ -132,7 +138,7 @@ class Recorder(threading.Thread):
             self._ready.set()
 
     def _record(self, log: LogFile) -> None:
-        gpus, host = self._open_gpus(), open_host()
+        gpus, host = self._open_gpus(), open_host(running=self._running)
         readings, devices = self._read(gpus, host), (*gpus.devices, *host.devices)
         tally = Tally.begin(self._now(), readings)
         segment = self._segment(devices, tally.at, readings)

@@ -105,6 +105,8 @@ class AttendedTraining(BaseOperator):
         from airflow_carbon.azure.job import CANCELLING, job_name
         from airflow_carbon.azure.launch import launch
 
+        if self.measurement_url:
+            hide(self.measurement_url)
         key = training_of(context)
         profiles = allowed(self.targets, self.residency, self.deny)
         targets = targets_of(profiles, region or self.region, self.ranking, skipped)
@@ -114,7 +116,7 @@ class AttendedTraining(BaseOperator):
             self.command,
             self.environment,
             measure=self.measure,
-            upload_url=self._log_url(context),
+            log_url=self.measurement_url,
             timeout_s=self._timeout_s(),
         )
         with AzureHook(self.azure_conn_id).arm() as arm:
@@ -183,34 +185,36 @@ class AttendedTraining(BaseOperator):
         seconds = self._timeout_s()
         return None if seconds is None else (clock.now() + timedelta(seconds=seconds)).isoformat()
 
-    def _log_url(self, context: Context) -> str | None:
-        from airflow_carbon.azure.job import training_name
-        from airflow_carbon.azure.logs import log_url
-
-        if not self.measurement_url:
-            return None
-        url = log_url(self.measurement_url, training_name(**training_of(context)))
-        hide(url)
-        return url
-
-    def _fetch(self, context: Context, view: Mapping[str, Any], region: str) -> None:
-        """Bring the agent's log home; a training that succeeded does not fail for its log."""
+    def _fetch(self, segments: Sequence[Mapping[str, Any]]) -> None:
+        """Bring the agent's logs home; a training that succeeded does not fail for its log."""
         if not (self.measure and self.measurement):
             return
-        try:
-            log = self._log(self._log_url(context), view["resource"])
-            bring_home(log, Path(self.measurement), region)
-        except (CarbonError, OSError) as exc:
-            self.log.warning("the measurement was not fetched: %s", exc)
+        for segment in segments:
+            try:
+                log = self._log(segment["name"], segment["resource"])
+                bring_home(log, Path(self.measurement), segment["region"])
+            except (CarbonError, OSError) as exc:
+                self.log.warning("the log of %s was not fetched: %s", segment["name"], exc)
 
-    def _log(self, url: str | None, resource: str) -> bytes:
+    def _fetch_again(self, segments: Sequence[Mapping[str, Any]]) -> None:
+        """Do so for the jobs before: what another worker has fetched is perhaps not here."""
+        from airflow_carbon.azure.job import log_url
+
+        url = self.measurement_url
+        if url is None or log_url(url, "job") != url:
+            self._fetch(segments)
+
+    def _log(self, name: str, resource: str) -> bytes:
         """Return the agent's log: from its blob, else from what the job has printed."""
+        from airflow_carbon.azure.job import log_url
         from airflow_carbon.azure.logs import fetch, printed
         from airflow_carbon.meters.spoken import heard
 
         hook = AzureHook(self.azure_conn_id)
         missing = "measurement_url= is not given"
-        if url:
+        if self.measurement_url:
+            url = log_url(self.measurement_url, name)
+            hide(url)
             try:
                 return fetch(url, hook.login().ca_file)
             except ServiceUnavailableError as exc:

@@ -58,7 +58,7 @@ class AzureTrainingOperator(AttendedTraining):
     :param environment: variables of the command.
     :param measure: wrap the command in the measuring agent.
     :param measurement_url: where the agent puts its log at the end: the URL of a container, in
-        which each training gets a blob of its own, or of one blob, with a signature (SAS) that
+        which each job gets a blob of its own, or of one blob, with a signature (SAS) that
         allows to create and write. It is a secret: take it from a connection
         (``{{ conn.energy_log.password }}``), then Airflow masks it wherever it shows.
     :param measurement: a file into which that log is fetched, for an ``EmissionsOperator``; the
@@ -172,10 +172,12 @@ class AzureTrainingOperator(AttendedTraining):
         if view is None:
             self._fail(context, over, event, "unknown", event["error"] or "")
         self.portal_page = view["link"] or self._page(view["resource"])
-        self._fetch(context, view, event["region"])
+        job = {"name": event["name"], "region": event["region"], "resource": view["resource"]}
+        self._fetch([job])
         if event.get("resume"):
             self._resume(context, event, over)
         if view["state"] == "succeeded":
+            self._fetch_again(over)
             over += segment_of(event, "succeeded")
             return result_of(event, over, size_of(self.targets, event["region"]))
         state, code, message = self._why(view)

@@ -8,10 +8,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon import __version__, clock
-from airflow_carbon.core.errors import InvalidOptionError
-from airflow_carbon.core.flexibility import parse_instant, parse_number
-from airflow_carbon.core.quantities import parse_unit
-from airflow_carbon.core.region import DEFAULT_PUE
+from airflow_carbon.core.flexibility import parse_instant
+from airflow_carbon.core.region import DEFAULT_PUE, DEFAULT_PUE_SOURCE
 from airflow_carbon.core.units import EPOCH, to_kwh
 
 if TYPE_CHECKING:
@@ -23,12 +21,11 @@ if TYPE_CHECKING:
     from airflow_carbon.core.accounting import Account
     from airflow_carbon.core.energy import EnergyProfile
     from airflow_carbon.core.region import Region
+    from airflow_carbon.core.sci import Embodied
     from airflow_carbon.core.units import ZoneKey
     from airflow_carbon.ledger.entry import Entry, IntervalRow, RunKey
     from airflow_carbon.meters.reading import Measurement
-
-_ABSENT: Final = (None, "", "None")
-"""What Jinja makes of a value that is not there."""
+    from airflow_carbon.operators.work import BookedWork
 
 ASSET_KEYS: Final = (
     "region",
@@ -66,42 +63,13 @@ class Site:
 
     @property
     def pue_source(self) -> str:
-        """Whether somebody published it."""
-        return "published" if self.region and self.region.pue is not None else "default"
+        """Who published it, and of which year; or that it is the default."""
+        return self.region.pue_from if self.region else DEFAULT_PUE_SOURCE
 
     @property
     def name(self) -> str | None:
         """The region's name."""
         return str(self.region.name) if self.region else None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BookedWork:
-    """What a run did: for which model, and how many of which functional unit."""
-
-    model: str | None = None
-    functional_unit: str | None = None
-    functional_units: float | None = None
-
-
-def read_work(model: object, units: object, unit: object) -> BookedWork:
-    """Read what a DAG author wrote of the work; text of what is not there is nothing.
-
-    Raises:
-        InvalidOptionError: a number without its unit, a unit without its number, or neither.
-    """
-    model, units, unit = (None if value in _ABSENT else value for value in (model, units, unit))
-    name = None if model is None else str(model)
-    if units is None and unit is None:
-        return BookedWork(model=name)
-    if units is None or unit is None:
-        remedy = "write both, functional_units=250 and functional_unit='epoch' say"
-        raise InvalidOptionError("functional_units", units, remedy)
-    size, singular = parse_unit("functional_unit", unit)
-    number = parse_number("functional_units", units, "write how many, more than 0")
-    if number == 0:
-        raise InvalidOptionError("functional_units", units, "write how many, more than 0")
-    return BookedWork(model=name, functional_unit=singular, functional_units=number * size)
 
 
 def run_key(measured: Measurement, context: Context) -> RunKey:
@@ -130,13 +98,17 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
     submitted: datetime,
     work: BookedWork,
     size: str | None = None,
+    embodied: Embodied | None = None,
 ) -> Entry:
     """Return the ledger's row."""
+    from airflow_carbon.core.sci import sci
     from airflow_carbon.ledger.entry import Entry
 
-    profile, run, actual = measured.profile, account.footprint, account.actual
+    profile, run, now = measured.profile, account.footprint, clock.now()
     begin, end = profile.span
-    against = account.difference
+    planned = plan.get("mean_g_per_kwh")
+    reserved_from, reserved_to = profile.without_gaps().span
+    built_g = None if embodied is None else embodied.of(reserved_to - reserved_from)
     return Entry(
         key=key,
         submitted_at=submitted,
@@ -153,25 +125,14 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
         energy_cpu_j=profile.joules_of(lambda device: device.startswith(HOST)),
         energy_method=run.energy_method,
         coverage=run.coverage,
-        pue=run.pue,
         pue_source=site.pue_source,
-        emissions_g=run.emissions_g,
-        emissions_low_g=run.low_g,
-        emissions_high_g=run.high_g,
-        intensity_mean_g_per_kwh=run.mean_g_per_kwh,
-        intensity_source=actual.source,
-        intensity_quality=actual.quality.value,
-        intensity_signal=actual.series.signal.value,
-        intensity_factor_type=actual.series.factor_type.value,
         baseline_region=baseline.name,
         baseline_zone=str(baseline.zone),
         baseline_pue=baseline.pue,
-        baseline_g=against.baseline_g if against else None,
-        delta_g=against.delta_g if against else None,
-        delta_percent=against.percent if against else None,
-        baseline_method=account.baseline_method,
-        planned_g_per_kwh=plan.get("mean_g_per_kwh"),
+        **account_values(account),
+        planned_g_per_kwh=planned,
         at_once_g_per_kwh=plan.get("at_once_g_per_kwh"),
+        planned_emissions_g=None if planned is None else run.energy_kwh * run.pue * planned,
         plan_source=plan.get("source"),
         plan_issued_at=_instant(plan.get("issued_at")),
         plan_quality=plan.get("quality"),
@@ -179,16 +140,40 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
         model=work.model,
         functional_unit=work.functional_unit,
         functional_units=work.functional_units,
-        computed_at=clock.now(),
+        embodied_g=built_g,
+        embodied_source=None if embodied is None else embodied.source,
+        sci_g=sci(run.emissions_g, built_g, work.functional_units),
+        computed_at=now,
         package_version=__version__,
+        booked_at=now,
     )
+
+
+def account_values(account: Account) -> dict[str, Any]:
+    """Return the columns of the ledger's row that change with the intensities."""
+    run, actual, against = account.footprint, account.actual, account.difference
+    return {
+        "pue": run.pue,
+        "emissions_g": run.emissions_g,
+        "emissions_low_g": run.low_g,
+        "emissions_high_g": run.high_g,
+        "intensity_mean_g_per_kwh": run.mean_g_per_kwh,
+        "intensity_source": actual.source,
+        "intensity_quality": run.intensity_quality.value,
+        "intensity_signal": actual.series.signal.value,
+        "intensity_factor_type": actual.series.factor_type.value,
+        "baseline_g": against.baseline_g if against else None,
+        "delta_g": against.delta_g if against else None,
+        "delta_percent": against.percent if against else None,
+        "baseline_method": account.baseline_method,
+    }
 
 
 def _instant(text: str | None) -> datetime | None:
     return parse_instant("plan", text) if text else None
 
 
-def interval_rows(profile: EnergyProfile, account: Account) -> list[IntervalRow]:
+def interval_rows(profile: EnergyProfile, account: Account, zone: str) -> list[IntervalRow]:
     """Return the ledger's rows of the intervals of one place."""
     from airflow_carbon.ledger.entry import IntervalRow
 
@@ -211,6 +196,8 @@ def interval_rows(profile: EnergyProfile, account: Account) -> list[IntervalRow]
             quality=quality.value,
             intensity_g_per_kwh=_known(grams / to_kwh(joules) / pue) if joules > 0 else None,
             emissions_g=_known(grams),
+            zone=zone,
+            pue=pue,
         )
         for device, begin, end, joules, quality, grams in rows
     ]
@@ -250,6 +237,9 @@ def xcom_values(entry: Entry, parts: list[dict[str, Any]]) -> dict[str, Any]:
         "emissions_g": entry.emissions_g,
         "emissions_low_g": entry.emissions_low_g,
         "emissions_high_g": entry.emissions_high_g,
+        "planned_emissions_g": entry.planned_emissions_g,
+        "embodied_g": entry.embodied_g,
+        "sci_g": entry.sci_g,
         "baseline_region": entry.baseline_region,
         "baseline_g": entry.baseline_g,
         "delta_g": entry.delta_g,

@@ -41,10 +41,10 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
     that runs which ask at the same time see one another. After it (``"after"``) it counts what
     the ledger has. ``docs/budgets.md`` says what counts.
 
-    The XCom has ``reason`` (``within``, ``over_budget``, ``no_figure``, ``ledger_unreachable``),
-    ``goes_on``, the limit, ``used_g``, ``expected_g``, ``left_g`` with what they are made of,
-    and ``notes`` on what the sum lacks. A skip skips the tasks right behind this one; others
-    go by their trigger rules.
+    The XCom has ``reason`` (``within``, ``over_budget``, ``no_figure``, ``mixed_signals``,
+    ``ledger_unreachable``), ``goes_on``, the limit, ``used_g``, ``expected_g``, ``left_g`` with
+    what they are made of, and ``notes`` on what the sum lacks. A skip skips the tasks right
+    behind this one; others go by their trigger rules.
 
     :param limit: a mass with its unit: ``"20 kg"``.
     :param per: ``month``, ``model`` (all that was ever spent on it), ``run`` (this DAG run), or
@@ -64,6 +64,8 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
         energy counts, at the planned intensity.
     :param bound: ``central``, ``low`` or ``high``: which value of each figure counts.
     :param time_zone: of the month: ``Europe/Berlin``.
+    :param signal: ``average`` or ``marginal``: count only what was priced by it. Without it all
+        counts, and a ledger that has both gives no verdict.
     :param ledger_conn_id: the ledger's connection.
 
     Raises:
@@ -85,6 +87,7 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
         "plan",
         "bound",
         "time_zone",
+        "signal",
         "ledger_conn_id",
     )
     ui_color = "#d5f0dc"
@@ -103,6 +106,7 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
         plan: Mapping[str, Any] | None = None,
         bound: str = "central",
         time_zone: str = "UTC",
+        signal: str | None = None,
         ledger_conn_id: str = LEDGER_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -118,6 +122,7 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
         self.plan = plan
         self.bound = bound
         self.time_zone = time_zone
+        self.signal = signal
         self.ledger_conn_id = ledger_conn_id
         if when is not None:
             read_word("when", when, When)
@@ -125,6 +130,8 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
             self._actions()
         if not is_template([limit, per, bound, time_zone]):
             self._when(self._budget())
+        if not is_template(signal):
+            self._signal()
         if expected is not None and not is_template(expected):
             parse_mass("expected", expected)
 
@@ -169,6 +176,9 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
             return result, BudgetExceededError(verdict.sentence())
         if verdict.reason is Reason.NO_FIGURE:
             return result, UnknownFigureError(*_no_figure(budget))
+        if verdict.reason is Reason.MIXED_SIGNALS:
+            what = f"{' and '.join(verdict.spent.kinds)} intensities don't add up"
+            return result, UnknownFigureError(what, "write signal='average' or signal='marginal'")
         self.log.info("%s", verdict.sentence())
         return result, None
 
@@ -196,7 +206,9 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
         if (text := given(self.expected)) is not None:
             grams = parse_mass("expected", text)
             return Emitted(g=grams, low_g=grams, high_g=grams)
-        return expectation(budgets.past(asker), g_per_it_kwh(given(self.plan)))
+        return expectation(
+            budgets.past(asker, signal=self._signal()), g_per_it_kwh(given(self.plan))
+        )
 
     def _asker(self, context: Context) -> Asker:
         from airflow_carbon.ledger.budgets import Asker
@@ -221,10 +233,18 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
                 run_id=asker.run_id,
                 map_index=mapped,
                 unit=budget.unit,
+                signal=self._signal(),
             )
         if dag_id is None and model is None:
             dag_id = asker.dag_id
-        return Scope(model=model, dag_id=None if dag_id == "*" else dag_id)
+        every = None if dag_id == "*" else dag_id
+        return Scope(model=model, dag_id=every, signal=self._signal())
+
+    def _signal(self) -> str | None:
+        name = _name(self.signal)
+        if name not in {None, "average", "marginal"}:
+            raise InvalidOptionError("signal", name, "write average or marginal")
+        return name
 
 
 def _name(value: object) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +20,19 @@ from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
 from airflow_carbon.hooks.crosscheck import try_cross_check
 from airflow_carbon.hooks.ledger import DEFAULT_CONN_ID as LEDGER_CONN_ID
 from airflow_carbon.hooks.ledger import LedgerHook
+from airflow_carbon.operators.beside import book_beside
 from airflow_carbon.operators.booking import (
     Site,
     annotate_assets,
     interval_rows,
     ledger_entry,
     part_values,
-    read_work,
     run_key,
     xcom_values,
 )
+from airflow_carbon.operators.lineage import footprint_lineage
+from airflow_carbon.operators.metrics import try_metrics
+from airflow_carbon.operators.work import read_embodied, read_work
 from airflow_carbon.triggers.request import check_place, is_template
 
 if TYPE_CHECKING:
@@ -51,7 +55,8 @@ class EmissionsOperator(BaseOperator):
     The XCom is the footprint: energy_kwh, emissions_g with emissions_low_g and
     emissions_high_g, mean_g_per_kwh, pue, energy_method, coverage, intensity_source,
     intensity_quality, and the difference against baseline (baseline_g, delta_g,
-    delta_percent; negative is cleaner; None where the baseline's intensity is not known).
+    delta_percent; negative is cleaner; None where the baseline's intensity is not known), and
+    beside it planned_emissions_g, which the plan promised of this energy.
     The event of an asset among ``outlets`` carries the footprint in its extra, under ``carbon``.
     The baseline is the same energy, begun when the job first could, in the default region, without
     its pauses. A training that was paused and moved is one run: each segment of its log is priced
@@ -71,7 +76,12 @@ class EmissionsOperator(BaseOperator):
     :param model: the model that was trained or asked: budgets add up by it.
     :param functional_units: how much work it was: a number of
     :param functional_unit: what is counted: ``"epoch"``, ``"thousand samples"``.
+    :param embodied: what building the hardware emitted, for its share in the SCI
+        (``docs/accounting.md``): ``{"kg": 150, "lifespan": "1460d", "share": 1, "source": "..."}``.
     :param carbon_conn_id: a connection of type ``carbon``.
+    :param also: other connections of that type, by which the same energy is priced as well: one of
+        a marginal signal, say. What they say is kept apart, in ``beside`` and in the ledger's
+        table ``carbon_run_signal``.
     :param ledger_conn_id: the ledger's connection.
     :param azure_conn_id: the connection of type ``azure`` by which ``job`` ran.
 
@@ -93,7 +103,9 @@ class EmissionsOperator(BaseOperator):
         "model",
         "functional_units",
         "functional_unit",
+        "embodied",
         "carbon_conn_id",
+        "also",
         "ledger_conn_id",
         "azure_conn_id",
         "submitted",
@@ -113,7 +125,9 @@ class EmissionsOperator(BaseOperator):
         model: str | None = None,
         functional_units: float | str | None = None,
         functional_unit: str | None = None,
+        embodied: Mapping[str, Any] | None = None,
         carbon_conn_id: str = DEFAULT_CONN_ID,
+        also: Sequence[str] = (),
         ledger_conn_id: str = LEDGER_CONN_ID,
         azure_conn_id: str = AZURE_CONN_ID,
         **kwargs: Any,
@@ -129,10 +143,13 @@ class EmissionsOperator(BaseOperator):
         self.model = model
         self.functional_units = functional_units
         self.functional_unit = functional_unit
+        self.embodied = embodied
         self.carbon_conn_id = carbon_conn_id
+        self.also = [also] if isinstance(also, str) else list(also)
         self.ledger_conn_id = ledger_conn_id
         self.azure_conn_id = azure_conn_id
         self.submitted = "{{ dag_run.run_after.isoformat() }}"
+        self._booked: tuple[Entry, dict[str, Any]] | None = None
         if plan is None and job is None:
             check_place(region, zone)
         for name in (region, default_region):
@@ -140,12 +157,20 @@ class EmissionsOperator(BaseOperator):
                 region_by_name(name)
         if not is_template([functional_units, functional_unit]):
             read_work(None, functional_units, functional_unit)
+        if not is_template(embodied):
+            read_embodied(embodied)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Read, price, compare, write, return."""
+        """Account for the measurement."""
+        return self.account(context)
+
+    def account(self, context: Context) -> dict[str, Any]:
+        """Read, price, compare, write, return; also within another task, whose fields are final."""
+        from airflow_carbon.ledger.spans import booked_until
         from airflow_carbon.meters.reading import read_measurement
 
         work = read_work(self.model, self.functional_units, self.functional_unit)
+        embodied = read_embodied(self.embodied)
         measured = read_measurement(Path(self.measurement))
         hook = CarbonHook(self.carbon_conn_id)
         plan = _checked(self.plan)
@@ -153,7 +178,10 @@ class EmissionsOperator(BaseOperator):
         sites = {name: self._site(plan, job, name) for name in measured.by_region}
         baseline = self._baseline_site(hook, next(iter(sites.values())))
         submitted = parse_instant("submitted", plan.get("submitted_at", self.submitted))
-        whole, each = _account(hook, measured, sites, baseline, submitted)
+        price = partial(
+            _account, measured=measured, sites=sites, baseline=baseline, submitted=submitted
+        )
+        whole, each = price(hook)
         parts = list(zip(sites.values(), measured.by_region.values(), each, strict=True))
         site = max(parts, key=lambda part: part[2].footprint.energy_kwh)[0]
         entry = ledger_entry(
@@ -166,16 +194,34 @@ class EmissionsOperator(BaseOperator):
             submitted=submitted,
             work=work,
             size=self.size if self.size not in {None, "", "None"} else job.get("size"),
+            embodied=embodied,
         )
-        rows = [row for _, profile, one in parts for row in interval_rows(profile, one)]
+        rows = [
+            row
+            for where, profile, one in parts
+            for row in interval_rows(profile, one, str(where.zone))
+        ]
         with LedgerHook(self.ledger_conn_id).ledger() as ledger:
+            since = booked_until(ledger, entry.key)
             ledger.write(entry, rows)
             if job:
                 self._cross_check(ledger, entry, job)
+            beside = book_beside(
+                ledger, entry.key, whole, conn_ids=self.also, price=price, warn=self.log.warning
+            )
         place = " and ".join(str(one.name or one.zone) for one in sites.values())
         self.log.info(whole.sentence(place, baseline.name or baseline.zone))
+        try_metrics(entry, rows, since)
         annotate_assets(self.outlets, context, entry)
-        return xcom_values(entry, [part_values(where, one) for where, _, one in parts])
+        values = xcom_values(entry, [part_values(where, one) for where, _, one in parts])
+        values |= {"beside": beside}
+        self._booked = entry, values
+        return values
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> Any:
+        """Return the footprint as a run facet: Airflow's OpenLineage provider asks for it."""
+        del task_instance
+        return footprint_lineage(*self._booked) if self._booked else None
 
     def _cross_check(self, ledger: Ledger, entry: Entry, job: Mapping[str, Any]) -> None:
         check = try_cross_check(self.azure_conn_id, ledger, entry.key, job, now=clock.now())

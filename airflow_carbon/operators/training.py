@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from airflow_carbon.azure.job import Target, Work
 
-UPLOAD_URL: Final = "AIRFLOW_CARBON_UPLOAD_URL"
 SAY_LOG: Final = "AIRFLOW_CARBON_SAY_LOG"
 
 MEASURED: Final = "python -m airflow_carbon.measure --out carbon-energy.jsonl -- /bin/sh -c {}"
@@ -98,7 +97,7 @@ def work_of(  # noqa: PLR0913 - each is a word of the DAG author's
     environment: Mapping[str, str] | None,
     *,
     measure: bool,
-    upload_url: str | None,
+    log_url: str | None,
     timeout_s: int | None,
 ) -> Work:
     """Return what is to run for a task instance."""
@@ -110,13 +109,12 @@ def work_of(  # noqa: PLR0913 - each is a word of the DAG author's
         "AIRFLOW_CTX_TASK_ID": ti.task_id,
         "AIRFLOW_CTX_DAG_RUN_ID": ti.run_id,
     }
-    if upload_url:
-        variables[UPLOAD_URL] = upload_url
     if measure:
         variables[SAY_LOG] = "1"
     return Work(
         command=MEASURED.format(shlex.quote(command)) if measure else command,
         environment=variables,
+        log_url=log_url,
         labels={"dag": ti.dag_id, "task": ti.task_id, "run": ti.run_id},
         timeout_s=timeout_s,
         is_one=measure,

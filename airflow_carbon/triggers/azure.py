@@ -40,13 +40,16 @@ HEAVY: Final = (
 )
 """A second of imports, off the event loop that all triggers share."""
 
+OUT_OF_TIME: Final = "OutOfTime"
+"""Our code for a job that has had its time."""
+
 MOST_DOUBLINGS: Final = 10
 """Of that pause: an outage may last for days."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AzureJobTrigger(BaseTrigger):
-    """Fires when a training job has ended, or when it is out of time.
+    """Fires when a training job has ended, or when it is out of time, and is cancelled then.
 
     Azure that throttles, fails, drops connections or lets a token expire is asked again, for as
     long as the job may take. Killed by a user, it cancels the job; a triggerer that restarts does
@@ -102,20 +105,24 @@ class AzureJobTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Cancel the job: the task was ended by a user."""
         async with await self._arm() as arm:
-            for pause in KILL_PAUSES_S:
-                try:
-                    view = await self._cancelled(arm)
-                except ServiceUnavailableError as exc:
-                    self.log.warning("%s is not cancelled yet: %s", self.name, exc)
-                    await asyncio.sleep(pause)
-                except CarbonError as exc:
-                    self.log.error("%s was not cancelled: %s", self.name, exc)  # noqa: TRY400
-                    return
-                else:
-                    said = "over" if view.state.is_final else "cancelled"
-                    self.log.info("%s is %s", self.name, said)
-                    return
-            self.log.error("%s was not cancelled: it may run on", self.name)
+            await self._end(arm)
+
+    async def _end(self, arm: AsyncArm) -> None:
+        """Cancel the job, for as long as Airflow gives a trigger that is killed."""
+        for pause in KILL_PAUSES_S:
+            try:
+                view = await self._cancelled(arm)
+            except ServiceUnavailableError as exc:
+                self.log.warning("%s is not cancelled yet: %s", self.name, exc)
+                await asyncio.sleep(pause)
+            except CarbonError as exc:
+                self.log.error("%s was not cancelled: %s", self.name, exc)  # noqa: TRY400
+                return
+            else:
+                said = "over" if view.state.is_final else "cancelled"
+                self.log.info("%s is %s", self.name, said)
+                return
+        self.log.error("%s was not cancelled: it may run on", self.name)
 
     async def _cancelled(self, arm: AsyncArm) -> JobView:
         """Ask for the job's end; return how it was before."""
@@ -149,8 +156,13 @@ class AzureJobTrigger(BaseTrigger):
     async def _attend_launched(self, arm: AsyncArm) -> JobView:
         # The worker has just looked. And Airflow takes a task for dead that goes on before its
         # scheduler has heard of the deferral.
-        await self._rest(self.poll_s)
-        return await self._attend(arm)
+        try:
+            await self._rest(self.poll_s)
+            return await self._attend(arm)
+        except AzureRefusedError as exc:
+            if exc.code == OUT_OF_TIME:
+                await self._end(arm)
+            raise
 
     async def _attend(self, arm: AsyncArm) -> JobView:
         target, silent, said = self._target(), 0, ""
@@ -202,15 +214,15 @@ class AzureJobTrigger(BaseTrigger):
         if self.until is not None:
             left = (datetime.fromisoformat(self.until) - clock.now()) / timedelta(seconds=1)
             if left <= 0:
-                code, message = "OutOfTime", f"{self.name} had not ended by {self.until}"
-                raise AzureRefusedError(code, message)
+                message = f"{self.name} had not ended by {self.until}"
+                raise AzureRefusedError(OUT_OF_TIME, message)
             seconds = min(seconds, left)
         await asyncio.sleep(seconds)
 
 
 def plain(view: JobView) -> dict[str, Any]:
     """Return a view as plain values."""
-    values = asdict(view) | {"state": view.state.value}
+    values = asdict(view) | {"state": view.state.value, "others": list(view.others)}
     return {
         key: value.isoformat() if isinstance(value, datetime) else value
         for key, value in values.items()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from launching import (
@@ -18,7 +20,7 @@ from launching import (
 
 from airflow_carbon.azure.arm import Arm
 from airflow_carbon.azure.job import Work
-from airflow_carbon.azure.launch import launch
+from airflow_carbon.azure.launch import _GRACE, _SPREAD_S, launch
 
 
 @pytest.mark.parametrize("profile", [learning, containers, machine, machine_of_the_docs])
@@ -56,11 +58,34 @@ def test_whose_creator_goes_on_to_another_region_is_followed_there(arm, azure):
     arm.send(here.submit(subscription, name_of(1), work))
 
     def meanwhile(_):
-        if arm.send(there.submit(subscription, name_of(1), work)).is_new:
-            arm.send(there.start(subscription, name_of(1)))
+        launch(arm, [there], name_of, work)
 
     launched = launch(arm, where, name_of, work, pause=meanwhile)
 
     assert launched.found
     assert launched.target.region == "westeurope"
     assert azure.control.starts(name_of(1)) == 1
+
+
+def test_of_all_who_start_a_job_for_a_creator_that_died_one_stays(login, arm, azure):
+    (target,) = where = targets(containers("swedencentral"))
+    work = Work(command="sleep 30")
+    arm.send(target.submit(azure.subscription, name_of(1), work))
+    together = Barrier(12)
+
+    def pause(seconds):
+        # Nobody's grace is long, and all come out of it at the same time.
+        if seconds == _GRACE[-1]:
+            together.wait(30)
+        time.sleep(min(seconds, 1.0) if seconds > _SPREAD_S / 2 else 0.0)
+
+    def once(_):
+        with Arm(login) as own:
+            return launch(own, where, name_of, work, pause=pause)
+
+    with ThreadPoolExecutor(12) as pool:
+        parts = {one.view.part for one in pool.map(once, range(12))}
+
+    view = arm.send(target.look(azure.subscription, name_of(1)))
+    assert parts == {view.part}
+    assert view.others == ()

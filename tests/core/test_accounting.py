@@ -224,3 +224,31 @@ def test_shifting_a_run_keeps_its_energy():
     profile = run_of((0, 2, 500))
 
     assert profile.shifted(-3 * HOUR).total == profile.total
+
+
+@given(
+    st.lists(st.integers(0, 10**9), min_size=2, max_size=60),
+    st.integers(0, 10**13),
+    st.data(),
+)
+def test_energy_over_any_partition_of_readings_sums_to_the_whole_exactly_in_mj(steps, first, data):
+    """A counter of mJ, years after the driver was loaded; the oracle counts in whole numbers."""
+    counter = np.cumsum([first, *steps])
+    readings = [
+        CounterReading(at=float(10 * i), joules={"gpu": int(value) / 1000})
+        for i, value in enumerate(counter)
+    ]
+    whole = EnergyProfile.from_readings(readings)
+    group = data.draw(
+        st.lists(st.integers(0, 3), min_size=len(whole), max_size=len(whole)), label="groups"
+    )
+    rows = list(
+        zip(whole.begins, whole.ends, whole.joules, whole.devices, whole.qualities, strict=True)
+    )
+    parts = [
+        EnergyProfile.from_rows(row for row, g in zip(rows, group, strict=True) if g == one)
+        for one in range(4)
+    ]
+
+    assert round(1000 * whole.total) == sum(steps)
+    assert sum(round(1000 * part.total) for part in parts) == sum(steps)

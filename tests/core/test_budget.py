@@ -152,7 +152,8 @@ def test_what_the_sum_lacks_is_said():
         pending_runs=1,
         without_figure=3,
         partly_measured=2,
-        kinds=("average lifecycle", "marginal direct"),
+        other_signal=4,
+        kinds=("average direct", "average lifecycle"),
     )
     said = judge(month(20e3), spent, Emitted(g=1500)).sentence()
 
@@ -160,7 +161,15 @@ def test_what_the_sum_lacks_is_said():
     assert "1 run still running" in said
     assert "3 runs without a figure: the true sum is higher" in said
     assert "2 runs only partly measured" in said
-    assert "average lifecycle and marginal direct intensities are added up" in said
+    assert "4 runs priced by another signal: not counted" in said
+    assert "average direct and average lifecycle intensities are added up" in said
+
+
+def test_average_and_marginal_in_one_sum_are_no_verdict():
+    kinds = ("average lifecycle", "marginal lifecycle")
+    for grams in (0.0, 1e9):
+        spent = Spent(emitted=Emitted(g=grams), runs=2, kinds=kinds)
+        assert judge(month(20e3), spent).reason is Reason.MIXED_SIGNALS
 
 
 @given(st.sampled_from(["mg", "g", "kg", "t"]), st.integers(0, 10**6))

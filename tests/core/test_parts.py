@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,8 @@ from strategies import T0, grams, profiles, series_of
 
 from airflow_carbon.core.accounting import account
 from airflow_carbon.core.energy import EnergyProfile, EnergyQuality
-from airflow_carbon.core.intensity import Quality, Survey
+from airflow_carbon.core.errors import InvalidSeriesError
+from airflow_carbon.core.intensity import FactorType, Quality, Signal, Survey
 from airflow_carbon.core.parts import Part, account_parts
 
 HOURS = st.lists(grams, min_size=6, max_size=6)
@@ -67,6 +70,16 @@ def test_a_run_in_one_place_is_accounted_as_ever(data, here, base):
     assert whole.baseline_method == ever.baseline_method
     assert whole.footprint.emissions_g == ever.footprint.emissions_g
     assert whole.footprint.energy_kwh == ever.footprint.energy_kwh
+
+
+@pytest.mark.parametrize("other", [{"signal": Signal.MARGINAL}, {"factor_type": FactorType.DIRECT}])
+def test_parts_of_another_method_are_not_added_up(other):
+    here, there = survey([100] * 6), survey([100] * 6, zone="FR")
+    there = replace(there, series=replace(there.series, **other))
+    parts = [Part(profile=hours(at), actual=one, pue=1.0) for at, one in enumerate((here, there))]
+
+    with pytest.raises(InvalidSeriesError, match="don't add up"):
+        account_parts(hours(0, 1), parts, baseline=None, baseline_pue=1.0, submitted=T0)
 
 
 def hours(*begins):

@@ -12,10 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, text
 
+from airflow_carbon.core.auto import LearnFrom
 from airflow_carbon.core.budget import PENDING, Emitted
-from airflow_carbon.ledger.budgets import FORGOTTEN, Asker, Budgets, Scope, _sums
+from airflow_carbon.ledger.budgets import Asker, Budgets, Scope, _sums
 from airflow_carbon.ledger.efficiency import Efficiency
 from airflow_carbon.ledger.entry import RunKey
+from airflow_carbon.ledger.grants import FORGOTTEN
+from airflow_carbon.ledger.past_runs import PastRuns
+from airflow_carbon.ledger.provider import ProviderReports
 from airflow_carbon.ledger.schema import carbon_run
 from airflow_carbon.ledger.store import Ledger
 
@@ -71,6 +75,20 @@ def ask(budgets, who, *, grams=10.0, scope=CHURN, span=MARCH, now=NOON, lets=Tru
     )
 
 
+def test_a_run_that_was_revised_counts_once_by_its_newest_version(budgets, ledger, ran):
+    for grams in (100.0, 110.0, 90.0):
+        ran("a", grams, functional_unit="epoch", functional_units=5.0)
+        ran("b", grams, return_code=0)
+
+    spent = budgets.spent(CHURN, MARCH)
+    assert (spent.runs, spent.emitted.g) == (2, 180)
+    assert [one.emitted.g for one in budgets.past(asker())] == [90, 90]
+    assert len(Efficiency(ledger).of(Scope(run_id="a"))) == 1
+    assert len(PastRuns(ledger).of(LearnFrom(dag="train", tasks=("gpu",), newest=20)).runs) == 1
+    shares = ProviderReports(ledger).measured(*MARCH)
+    assert [one.emissions_g for one in shares] == [90, 90]
+
+
 def test_a_sum_is_of_its_scope(budgets, ran):
     ran("a", 1)
     ran("b", 2, model="fraud")
@@ -100,6 +118,23 @@ def test_bounds_and_what_is_poorly_measured_are_in_the_sum(budgets, ran):
     assert spent.emitted.high_g == pytest.approx(360)
     assert (spent.runs, spent.partly_measured) == (3, 1)
     assert spent.kinds == ("average lifecycle", "marginal lifecycle")
+
+
+def test_a_sum_is_of_the_signal_that_is_asked_for(budgets, ran):
+    ran("a", 100)
+    for name in ("b", "c"):
+        ran(name, 7, intensity_signal="marginal")
+    ran("d", 1, at=NOON - 60 * DAY, intensity_signal="marginal")
+
+    def of(signal, span=MARCH):
+        spent = budgets.spent(Scope(model="churn", signal=signal), span)
+        return spent.emitted.g, spent.runs, spent.other_signal, len(spent.kinds)
+
+    assert of("average") == (100, 1, 2, 1)
+    assert of("marginal") == (14, 2, 1, 1)
+    assert of("marginal", None) == (15, 3, 1, 1)
+    assert of(None) == (114, 3, 0, 2)
+    assert [one.emitted.g for one in budgets.past(asker(), signal="average")] == [100]
 
 
 def test_a_run_over_the_turn_of_the_month_is_shared_between_the_two(budgets, ran, an_interval):
@@ -218,6 +253,16 @@ def test_the_figure_of_a_try_before_is_not_that_of_the_run_that_goes_on(budgets,
     ask(budgets, asker("a"), now=NOON + 3 * HOUR)  # cleared, and asked again
 
     assert ask(budgets, asker("b"), now=NOON + 3 * HOUR).pending.g == 10
+
+
+def test_a_figure_that_is_only_revised_is_not_that_of_the_run_that_goes_on(budgets, ran):
+    booked = NOON + 2 * HOUR
+    ran("a", 7, booked_at=booked)
+    ask(budgets, asker("a"), now=NOON + 50 * HOUR)  # cleared, and asked again
+    ran("a", 8, booked_at=booked, computed_at=NOON + 51 * HOUR)
+
+    spent = ask(budgets, asker("b"), now=NOON + 52 * HOUR)
+    assert (spent.pending.g, spent.emitted.g) == (10, 8)
 
 
 def test_another_models_figure_is_not_awaited(budgets, ran):

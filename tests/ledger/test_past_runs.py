@@ -110,8 +110,8 @@ def test_the_query_goes_by_the_index_and_sorts_nothing(ledger):
 
 def test_a_ledger_that_breaks_says_so(ledger):
     with ledger.engine.begin() as connection:
-        connection.execute(text("DROP TABLE carbon_interval"))
-        connection.execute(text("DROP TABLE carbon_run"))
+        for table in ("run_signal", "interval_superseded", "run_superseded", "interval", "run"):
+            connection.execute(text(f"DROP TABLE carbon_{table}"))
 
     with pytest.raises(LedgerError):
         known(ledger)

@@ -58,7 +58,7 @@ with Ledger.open(url) as ledger:
 def test_the_table_holds_every_field_of_an_entry_and_no_other():
     held = [field.name for field in fields(Entry) if field.name != "key"]
 
-    assert [column.name for column in carbon_run.columns] == [*KEY, *held]
+    assert [column.name for column in carbon_run.columns] == [*KEY, "version", *held]
     assert [f.name for f in fields(RunKey)] == list(KEY)
     own = [field.name for field in fields(IntervalRow)]
     assert [column.name for column in carbon_interval.columns] == [*KEY, *own]

@@ -82,6 +82,8 @@ def test_the_timeout_is_required(cloud, path):
 
 def test_a_start_whose_answer_is_lost_starts_twice_if_the_client_retries(cloud, path, until):
     cloud.ask("PUT", path, V, body(cloud, "true"))
+    assert cloud.ask("POST", f"{path}/start", V).json()["error"]["code"] == "OperationInProgress"
+    until(lambda: cloud.get(path, V)["properties"]["provisioningState"], "Succeeded")
     cloud.control.fault("POST */start", status=503, after=True)
     assert cloud.ask("POST", f"{path}/start", V, retry_total=1).status_code == 202
     until(lambda: cloud.control.starts("train"), 2)

@@ -200,13 +200,15 @@ def test_a_job_that_is_not_there_is_said(azure):
     assert "carbon-none-1" in told["error"]
 
 
-def test_a_job_out_of_time_is_said(azure):
-    begin("sleep 30")
+def test_a_job_out_of_time_is_ended_and_that_is_said(azure):
+    target = begin("sleep 30")
 
     told = event(trigger(until=(clock.now() + timedelta(seconds=1)).isoformat()))
 
     assert told["view"] is None
     assert "had not ended by" in told["error"]
+    with AzureHook("azure_test").arm() as arm:
+        assert ended(arm, target) is State.CANCELLED
 
 
 def test_a_user_who_ends_the_task_ends_the_job(azure):

@@ -176,6 +176,21 @@ def test_a_run_without_a_figure_is_no_run_within_its_budget(ledger):
     assert (xcom["goes_on"], xcom["reason"]) == (True, "no_figure")
 
 
+def test_average_and_marginal_are_never_added_up(ledger):
+    ran(ledger, "a", grams=100.0)
+    ran(ledger, "b", grams=300.0, intensity_signal="marginal")
+
+    with pytest.raises(UnknownFigureError, match="signal='average'"):
+        budget()
+    assert budget(on_unknown="skip").xcom["reason"] == "mixed_signals"
+    average, marginal = (budget(signal=signal).xcom for signal in ("average", "marginal"))
+    assert (average["used_g"], marginal["used_g"]) == (100, 300)
+    assert (average["expected_g"], marginal["expected_g"]) == (100, 300)
+    assert average["notes"] == ["1 run priced by another signal: not counted"]
+    with pytest.raises(InvalidOptionError, match="average or marginal"):
+        budget(signal="best")
+
+
 def test_a_ledger_that_is_away_is_no_verdict(away):
     with pytest.raises(LedgerError):
         budget(on_exceed="skip")

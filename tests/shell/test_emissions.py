@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.execution_time.context import OutletEventAccessors
+from strategies import series_of
 
 from airflow_carbon import EmissionsOperator, clock
+from airflow_carbon.core.energy import EnergyProfile, EnergyQuality
 from airflow_carbon.core.errors import (
     InvalidOptionError,
     LedgerError,
@@ -20,8 +23,12 @@ from airflow_carbon.core.errors import (
     ServiceUnavailableError,
     UnknownConnectionError,
 )
+from airflow_carbon.core.intensity import Quality, Signal, Survey
+from airflow_carbon.core.parts import Part, account_parts
 from airflow_carbon.hooks.ledger import LedgerHook
+from airflow_carbon.ledger.signals import Signals
 from airflow_carbon.meters.joining import join
+from airflow_carbon.operators.beside import book_beside
 
 RUN = {
     "AIRFLOW_CTX_DAG_ID": "nightly",
@@ -163,7 +170,18 @@ def test_a_zone_without_a_region_has_the_default_overhead(log, ledger):
     account(log, zone="FR")
 
     (entry,) = ledger.recent()
-    assert (entry.region, entry.pue, entry.pue_source) == (None, 1.18, "default")
+    assert (entry.region, entry.pue) == (None, 1.18)
+    assert entry.pue_source == "default 2022: mean of Microsoft's data centres worldwide"
+
+
+def test_a_pue_is_kept_with_its_year_and_who_published_it(log, ledger):
+    account(log, region="swedencentral")
+
+    (entry,) = ledger.recent()
+    assert (entry.pue, entry.pue_source) == (
+        1.16,
+        "published 2023: measured, Microsoft through GSF",
+    )
 
 
 def test_the_work_and_its_model_are_booked(log, ledger):
@@ -224,6 +242,59 @@ def test_the_event_of_a_trained_model_carries_its_footprint(log, ledger):
         "try_number": 2,
     }
     assert events[other].extra == {}
+
+
+def marginal(begins, value=700.0):
+    """A run of an hour by a marginal signal, and its baseline."""
+    hour = (begins.timestamp(), begins.timestamp() + 3600, 3.6e6, "gpu", EnergyQuality.COUNTER)
+    profile = EnergyProfile.from_rows([hour])
+    series = replace(series_of([value] * 4, begins=begins), signal=Signal.MARGINAL)
+    found = Survey(series=series, source="watttime", quality=Quality.ACTUAL)
+    part = Part(profile=profile, actual=found, pue=1.1)
+    return account_parts(
+        profile, [part], baseline=found, baseline_pue=1.2, submitted=begins + timedelta(hours=2)
+    )
+
+
+def test_the_marginal_stands_beside_the_average_and_apart(log, ledger):
+    values = account(log, region="francecentral")
+    (entry,) = ledger.recent()
+    average, _ = marginal(entry.started_at)
+    series = replace(average.actual.series, signal=Signal.AVERAGE)
+    average = replace(average, actual=replace(average.actual, series=series))
+    said = []
+
+    (beside,) = book_beside(
+        ledger,
+        entry.key,
+        average,
+        conn_ids=["carbon_marginal", "another"],
+        price=lambda _: marginal(entry.started_at),
+        warn=said.append,
+    )
+
+    assert (beside["signal"], beside["emissions_g"]) == ("marginal", pytest.approx(770))
+    assert beside["delta_g"] == pytest.approx(-70)
+    (kept,) = Signals(ledger).of(entry.key)
+    assert kept.emissions_g == beside["emissions_g"]
+    assert kept.baseline_g == pytest.approx(840)
+    assert ledger.recent() == [entry]
+    assert "another" in said[0]
+    assert "there already" in said[0]
+    assert values["beside"] == []
+
+
+def test_a_connection_that_has_no_other_signal_adds_nothing(log, ledger, grid):
+    values = account(log, region="francecentral", also="carbon_default")
+
+    assert values["beside"] == []
+    assert Signals(ledger).of(ledger.recent()[0].key) == []
+
+
+def test_a_connection_beside_that_is_not_there_is_said_and_the_run_is_booked(log, ledger):
+    with pytest.raises(UnknownConnectionError):
+        account(log, region="francecentral", also=["absent"])
+    assert len(ledger.recent()) == 1
 
 
 @pytest.mark.parametrize("plan", ["nonsense", 5, {"start": "2026"}])

@@ -34,6 +34,8 @@ def airflow(tmp_path_factory):
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
+        "AIRFLOW__CARBON__MEASURED_TAGS": "listened",
+        "AIRFLOW__CARBON__WORKER_REGION": "swedencentral",
         "AIRFLOW_CONN_CARBON_DEFAULT": json.dumps(
             {"conn_type": "carbon", "extra": {"sources": "replay", "replay_speed": 3600}}
         ),

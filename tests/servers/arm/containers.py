@@ -94,6 +94,8 @@ async def start_job(call: Call) -> Any:
     region = plain(job.body["location"])
     if refused := world.refusals.get(region):
         raise ArmError(409, *refused)
+    if job.state == "InProgress":
+        raise ArmError(409, "OperationInProgress", f"The job '{job.name}' is being created.")
     template = (call.body.get("containers") and call.body) or job.body["properties"]["template"]
     name = f"{job.name}-{secrets.token_hex(4)[:7]}"
     folder = world.folder / "executions" / name

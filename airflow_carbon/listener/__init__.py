@@ -1,0 +1,1 @@
+"""The plugin that measures chosen tasks, whose DAGs need not know of it."""
