@@ -88,7 +88,7 @@ class Template:
             "environment": work.variables(name),
             "name": name,
             "location": self.region,
-            "script": _script(work),
+            "script": _script(work, name),
         }
         declared = self.template.get("parameters") or {}
         values = {key: value for key, value in ours.items() if key in declared}
@@ -158,8 +158,9 @@ _CONFLICT: Final = 409
 """The HTTP status of what comes too late: the deployment is done."""
 
 
-def _script(work: Work) -> str:
-    exports = [f"export {key}={shlex.quote(value)}" for key, value in work.environment.items()]
+def _script(work: Work, name: str) -> str:
+    variables = work.variables(name)
+    exports = [f"export {key}={shlex.quote(value)}" for key, value in variables.items()]
     return "\n".join([*exports, work.line, ""])
 
 

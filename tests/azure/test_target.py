@@ -120,11 +120,16 @@ def test_a_template_is_given_the_parameters_that_it_declares():
 
 def test_a_templates_script_is_the_environment_and_the_command():
     declared = {"resources": [], "parameters": {"script": {"type": "secureString"}}}
-    work = Work(command="python train.py", environment={"WORD": "it's"}, is_one=True)
+    url = "https://a.example/logs?sr=c&sig=x"
+    work = Work(command="python train.py", environment={"WORD": "it's"}, log_url=url, is_one=True)
     body = target({**TEMPLATE, "template": declared}).submit("sub", "carbon-1", work).body
 
     script = body["properties"]["parameters"]["script"]["value"]
-    assert script == "export WORD='it'\"'\"'s'\nexec python train.py\n"
+    assert script.splitlines() == [
+        "export WORD='it'\"'\"'s'",
+        "export AIRFLOW_CARBON_UPLOAD_URL='https://a.example/logs/carbon-1.jsonl?sr=c&sig=x'",
+        "exec python train.py",
+    ]
 
 
 @pytest.mark.parametrize("profile", [LEARNING, CONTAINERS, TEMPLATE])
