@@ -129,16 +129,9 @@ def machine_of(azure):
         return state, reply.body["tags"]
 
     path = f"/subscriptions/{azure.subscription}/resourceGroups/rg-swedencentral{POWER}"
+    seen = {"params": {"$expand": "instanceView"}, "api_version": "2024-07-01"}
     with AzureHook("azure_test").arm() as arm:
-        return arm.send(
-            Ask(
-                method="GET",
-                path=path,
-                api_version="2024-07-01",
-                read=read,
-                params={"$expand": "instanceView"},
-            )
-        )
+        return arm.send(Ask(method="GET", path=path, read=read, **seen))
 
 
 def deallocated(azure):
@@ -177,6 +170,16 @@ def test_a_machine_that_is_not_taken_back_changes_no_outcome(azure):
     azure.control.fault("POST */deallocate", "status", status=403, times=9)
 
     assert event(trigger(targets=MACHINES))["view"]["state"] == "succeeded"
+
+
+def test_a_machine_that_is_out_of_time_is_ended(azure):
+    begin("sleep 60", MACHINES)
+    until = (clock.now() + timedelta(seconds=1)).isoformat()
+
+    told = event(trigger(targets=MACHINES, until=until))
+
+    assert "had not ended by" in (told["error"] or told["view"]["message"])
+    assert deallocated(azure)
 
 
 def test_a_user_who_ends_the_task_ends_the_machine(azure):
