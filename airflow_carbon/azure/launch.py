@@ -146,7 +146,7 @@ def _start_for_another(
     if view.said != CREATED:
         return view
     _start(arm, ask, pause)
-    pause(_SPREAD_S)
+    pause(2 * _SPREAD_S)
     view = arm.send(target.look(subscription, name))
     for part in view.others:
         with suppress(AzureRefusedError):  # it has ended, or somebody else has ended it

@@ -77,7 +77,7 @@ def test_of_all_who_start_a_job_for_a_creator_that_died_one_stays(login, arm, az
         # Nobody's grace is long, and all come out of it at the same time.
         if seconds == _GRACE[-1]:
             together.wait(30)
-        time.sleep(min(seconds, 1.0) if seconds > _SPREAD_S / 2 else 0.0)
+        time.sleep(seconds / 10 if seconds < _SPREAD_S else 3.0)
 
     def once(_):
         with Arm(login) as own:
