@@ -86,7 +86,8 @@ def test_the_task_returns_what_its_function_does_and_has_its_row(ledger, worker)
     assert (key.dag_id, key.task_id, key.run_id) == ("nightly", "train", "r/1")
     assert (key.map_index, key.try_number) == (-1, 2)
     assert (entry.region, entry.model, entry.return_code) == (HERE, "m", 0)
-    assert entry.energy_j > 0.05 * 3.76
+    # How much it is, is told in a process of its own: tests/meters/test_measuring.py.
+    assert entry.energy_j > 0
     assert list(worker.iterdir()) == []
 
 
@@ -99,7 +100,7 @@ def test_a_coroutine_is_measured(ledger):
         return busy(7)
 
     assert measured(train, region=HERE) == 7
-    assert ledger.recent()[0].energy_j > 0.05 * 3.76
+    assert ledger.recent()[0].energy_j > 0
 
 
 @pytest.mark.parametrize("error", [KeyError, AirflowTaskTimeout])
@@ -180,7 +181,7 @@ def test_a_block_of_a_task_is_measured_alone(ledger):
 
     (entry,) = ledger.recent()
     assert entry.model == "block"
-    assert 0.05 * 3.76 < entry.energy_j < 0.4 * 3.76
+    assert 0 < entry.energy_j < 0.4 * 3.76
     assert not meter.path.exists()
 
 
