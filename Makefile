@@ -50,6 +50,7 @@ contracts: setup
 bench: setup ## Measure what the docs claim
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/waits.py
+	$(BIN)/python benchmarks/metering.py
 
 clean: ## Remove .venv and what tests and demo left
 	rm -rf $(VENV) .venv-peers .demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -15,6 +15,13 @@ from airflow_carbon import AzureTrainingOperator, clock
 
 SECOND = timedelta(seconds=1)
 
+PAUSE = {
+    "duration": "60s",
+    "max_delay": "2m",
+    "drift": {"share": 0.2, "lasting": "0.5s"},
+    "carbon_conn_id": "grid",
+}
+
 
 def target(region):
     return {

@@ -66,9 +66,9 @@ class AzureTrainingOperator(AttendedTraining):
         job of Azure Machine Learning has printed.
     :param pause: when to pause and go on: a mapping with the sensor's ``duration``, ``deadline``,
         ``max_delay``, ``earliest``, ``policy`` of the whole training; ``stopping``, what a stop
-        costs (:class:`~airflow_carbon.core.stopping.Stopping`); ``moving``, what a move to the
+        costs (:class:`~airflow_carbon.core.costs.Stopping`); ``moving``, what a move to the
         region of another target costs, or true for as much, without it the training stays;
-        ``drift`` (:class:`~airflow_carbon.core.drift.Drift`), ``min_saving``, ``carbon_conn_id``.
+        ``drift`` (:class:`~airflow_carbon.core.costs.Drift`), ``min_saving``, ``carbon_conn_id``.
     :param timeout: how long the job may take, from each start on.
     :param poll_interval: how often to look.
     :param azure_conn_id: an Airflow connection of type ``azure``.

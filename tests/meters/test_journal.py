@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from itertools import accumulate
 
 import pytest
@@ -28,8 +27,7 @@ def journal(write, begins, readings) -> Journal:
     return Journal(segment, Tally.begin(begins, readings), write)
 
 
-def test_a_day_at_one_a_second_is_under_5_mb_and_accounted_for_in_under_a_second(tmp_path) -> None:
-    """The processor time of this process: it does not depend on who else is busy."""
+def test_a_day_at_one_a_second_is_under_5_mb_and_read_by_the_minute(tmp_path) -> None:
     log = tmp_path / "energy.jsonl"
 
     def at(second: int):
@@ -43,12 +41,9 @@ def test_a_day_at_one_a_second_is_under_5_mb_and_accounted_for_in_under_a_second
             book.advance(T0 + second + second * 37 % 1000 / 1000, at(second))
         book.end(T0 + DAY_S + 1, 0)
 
-    before = time.process_time()
     profile = read_measurement(log).profile
-    spent = time.process_time() - before
 
     assert log.stat().st_size < 5_000_000
-    assert spent < 1
     assert round(profile.joules_of(lambda device: device == GPU) * 1000) == 700_123 * DAY_S
     assert profile.coverage == 1.0
     assert len(profile) < 3 * 1800

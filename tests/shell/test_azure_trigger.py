@@ -11,7 +11,6 @@ from datetime import timedelta
 
 import pytest
 from launching import machine_of_the_docs
-from servers.arm import arm_server
 
 from airflow_carbon import AzureTrainingOperator, clock
 from airflow_carbon.azure.arm import Arm, Ask
@@ -29,28 +28,6 @@ TARGETS = {
         "instance_type": "Standard_NC24ads_A100_v4",
     }
 }
-
-
-@pytest.fixture(scope="module")
-def running():
-    with arm_server() as azure:
-        yield azure
-
-
-@pytest.fixture
-def azure(running, monkeypatch):
-    running.control.reset()
-    running.control.clear_faults()
-    extra = {
-        "subscriptionId": running.subscription,
-        "tenantId": running.tenant,
-        "arm_endpoint": running.url,
-        "authority": running.url,
-        "ca_file": running.ca,
-    }
-    value = {"conn_type": "azure", "login": running.client, "password": running.secret}
-    monkeypatch.setenv("AIRFLOW_CONN_AZURE_TEST", json.dumps(value | {"extra": extra}))
-    return running
 
 
 def begin(command="sleep 0.3", targets=TARGETS):

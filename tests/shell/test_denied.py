@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 
 import pytest
-from pausing import Grid, Task, training
-from servers.arm import arm_server
+from pausing import PAUSE, Grid, Task, training
 
 from airflow_carbon.azure.errors import AzureRefusedError
 from airflow_carbon.core.errors import InvalidOptionError
 
-MOVING = {
-    "duration": "60s",
-    "max_delay": "2m",
-    "drift": {"share": 0.2, "lasting": "0.5s"},
-    "moving": True,
-    "carbon_conn_id": "grid",
-}
-
-
-@pytest.fixture(scope="module")
-def running():
-    with arm_server() as azure:
-        yield azure
-
-
-@pytest.fixture
-def azure(running, monkeypatch):
-    running.control.reset()
-    running.control.clear_faults()
-    extra = {
-        "subscriptionId": running.subscription,
-        "tenantId": running.tenant,
-        "arm_endpoint": running.url,
-        "authority": running.url,
-        "ca_file": running.ca,
-    }
-    value = {"conn_type": "azure", "login": running.client, "password": running.secret}
-    monkeypatch.setenv("AIRFLOW_CONN_AZURE_TEST", json.dumps(value | {"extra": extra}))
-    return running
+MOVING = PAUSE | {"moving": True}
 
 
 @pytest.mark.parametrize("limits", [{"deny": "France"}, {"residency": "SE"}])

@@ -9,57 +9,11 @@ from datetime import datetime
 from itertools import pairwise
 
 import pytest
-from pausing import SECOND, Grid, Task, training
-from servers.arm import arm_server
+from pausing import PAUSE, SECOND, Task, training
 
 from airflow_carbon import clock
 from airflow_carbon.azure.errors import TrainingFailedError
 from airflow_carbon.core.errors import InvalidOptionError, NoFeasibleWindowError
-
-PAUSE = {
-    "duration": "60s",
-    "max_delay": "2m",
-    "drift": {"share": 0.2, "lasting": "0.5s"},
-    "carbon_conn_id": "grid",
-}
-
-
-@pytest.fixture(scope="module")
-def running():
-    with arm_server() as azure:
-        yield azure
-
-
-@pytest.fixture
-def azure(running, monkeypatch):
-    running.control.reset()
-    running.control.clear_faults()
-    extra = {
-        "subscriptionId": running.subscription,
-        "tenantId": running.tenant,
-        "arm_endpoint": running.url,
-        "authority": running.url,
-        "ca_file": running.ca,
-    }
-    value = {"conn_type": "azure", "login": running.client, "password": running.secret}
-    monkeypatch.setenv("AIRFLOW_CONN_AZURE_TEST", json.dumps(value | {"extra": extra}))
-    return running
-
-
-@pytest.fixture
-def grid(tmp_path, monkeypatch):
-    return Grid(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def quick(tmp_path):
-    """Twenty units of work of a twentieth of a second each, from the last checkpoint on."""
-    file = tmp_path / "checkpoint"
-    return (
-        f"n=$(cat {file} 2>/dev/null || echo 0); "
-        f"while [ $n -lt 20 ]; do sleep 0.05; n=$((n+1)); echo $n > {file}.new; "
-        f"mv {file}.new {file}; done"
-    )
 
 
 @pytest.fixture
