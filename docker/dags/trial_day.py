@@ -58,8 +58,8 @@ for model, (region, duration, slack) in MODELS.items():
         default_args=AGAIN,
         **SHOWN,
     ):
-        # Before the wait, though it belongs behind it: a task's start takes Airflow seconds,
-        # which is half an hour here.
+        # Before the wait, though it belongs behind it: a task's start takes Airflow a second or
+        # two, which is half an hour here.
         budget = CarbonBudgetOperator(task_id="budget", model=model, limit="10 g", on_exceed="skip")
         wait = CarbonAwareSensor(
             task_id="wait", region=region, duration=duration, max_delay=slack, min_saving="2%"

@@ -84,7 +84,7 @@ def test_the_extras_of_users_are_all_that_developers_have_and_users_want(built):
 def test_the_bill_of_materials_is_the_same_twice_and_names_the_version(tmp_path):
     one, two = tmp_path / "one.json", tmp_path / "two.json"
     for file in (one, two):
-        bill_of_materials(sys.executable, airflow_carbon.__version__, file, EPOCH)
+        bill_of_materials(sys.executable, airflow_carbon.__version__, file, EPOCH, checked=False)
     bill = json.loads(one.read_text())
 
     assert one.read_bytes() == two.read_bytes()

@@ -46,10 +46,13 @@ def test_the_public_names_load_nothing_heavy():
     assert loaded_by(f"import airflow_carbon; from airflow_carbon import {names}") == ""
 
 
-@pytest.mark.parametrize("dag", ["budget_gate", "carbon_demo", "nightly_retraining"])
-def test_parsing_a_dag_loads_nothing_heavy(dag):
-    file = ROOT.parent / "dags" / f"{dag}.py"
-    assert loaded_by(f"import runpy; runpy.run_path({str(file)!r})") == ""
+def test_parsing_the_examples_loads_nothing_heavy():
+    project = ROOT.parent
+    files = [
+        str(file) for where in ("dags", "docker/dags") for file in project.glob(f"{where}/*.py")
+    ]
+    assert len(files) > 7
+    assert loaded_by(f"import runpy; [runpy.run_path(file) for file in {files}]") == ""
 
 
 def test_a_training_that_may_be_paused_is_read_without_anything_heavy():
