@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +25,9 @@ from airflow_carbon.ledger.schema import (
 )
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+DOCS = ROOT / "docs"
+KINDS = ("tutorial", "how-to", "reference", "explanation")  # of Diataxis
+PAGES = [ROOT / "README.md", *sorted(page for kind in KINDS for page in (DOCS / kind).glob("*.md"))]
 BLOCKS = [
     pytest.param(block, id=f"{page.name}-{number}")
     for page in PAGES
@@ -43,6 +47,17 @@ def test_a_link_of_the_docs_leads_somewhere(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_the_docs_build_without_a_warning(tmp_path):
+    """No dead link, anchor or name, no page that is in no table of contents (``docs/conf.py``)."""
+    build = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q"]
+
+    done = subprocess.run(
+        [*build, DOCS, tmp_path / "html"], check=False, capture_output=True, text=True
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_every_key_of_the_plan_and_column_of_the_ledger_is_explained():
     flex = Flexibility(duration=timedelta(hours=1), earliest=T0, deadline=T0 + timedelta(hours=2))
     plan = Plan.of(
@@ -53,7 +68,7 @@ def test_every_key_of_the_plan_and_column_of_the_ledger_is_explained():
         forecast=forecast_of([1, 2]),
         at_once_g_per_kwh=None,
     )
-    words = set(re.findall(r"`([a-z0-9_]+)`", (ROOT / "docs" / "nomenclature.md").read_text()))
+    words = set(re.findall(r"`([a-z0-9_]+)`", (DOCS / "reference" / "nomenclature.md").read_text()))
 
     assert set(plan.as_dict()) - words == set()
     superseded = (carbon_run_superseded, carbon_interval_superseded, carbon_run_signal)
