@@ -80,7 +80,9 @@ def _made(out: Path) -> list[str]:
     if changed:
         print(f"these changes are in no commit, and so not in what is built:\n{changed}")
     epoch = int(_run(["git", "log", "-1", "--format=%ct"]))
-    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    for old in (*out.glob(f"{PACKAGE}-*"), out / SUMS):
+        old.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         source = export(work / "commit")
@@ -89,7 +91,6 @@ def _made(out: Path) -> list[str]:
         wrong = [*differences(built, again), *faults(built, source)]
         if wrong:
             return wrong
-        out.mkdir(parents=True)
         _tried(built, work, out, epoch)
         for file in (built.wheel, built.sdist):
             shutil.copy(file, out / file.name)
@@ -215,8 +216,7 @@ def _installed(wheel: Path, chosen: list[str], venv: Path) -> Path:
 
 def _sum_up(out: Path) -> None:
     """Write the digests, and say what there is."""
-    files = sorted(path for path in out.iterdir() if path.name != SUMS and path.is_file())
-    lines = [f"{_digest(path)}  {path.name}" for path in files]
+    lines = [f"{_digest(path)}  {path.name}" for path in sorted(out.glob(f"{PACKAGE}-*"))]
     (out / SUMS).write_text("\n".join([*lines, ""]))
     print(*lines, sep="\n")
 
