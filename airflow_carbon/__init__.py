@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from airflow_carbon.operators.region import ChooseRegionOperator
     from airflow_carbon.operators.regression import EnergyRegressionOperator
     from airflow_carbon.sensors.window import CarbonAwareSensor
+    from airflow_carbon.timetables.window import CarbonAwareTimetable
 
 __all__ = [
     "AzureCarbonReportOperator",
     "AzureTrainingOperator",
     "Blackout",
     "CarbonAwareSensor",
+    "CarbonAwareTimetable",
     "CarbonBudgetOperator",
     "ChooseRegionOperator",
     "ClockTime",
@@ -50,6 +52,7 @@ _HOMES: Final = {
     "AzureCarbonReportOperator": "airflow_carbon.operators.azure_carbon",
     "Blackout": "airflow_carbon.core.calendar",
     "CarbonAwareSensor": "airflow_carbon.sensors.window",
+    "CarbonAwareTimetable": "airflow_carbon.timetables.window",
     "CarbonBudgetOperator": "airflow_carbon.operators.budget",
     "ChooseRegionOperator": "airflow_carbon.operators.region",
     "ClockTime": "airflow_carbon.core.calendar",

@@ -1,4 +1,4 @@
-"""What Airflow loads in each of its processes: nothing, unless the configuration chooses tasks."""
+"""What Airflow loads in each of its processes: the timetable; a listener where tasks are chosen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk.plugins_manager import AirflowPlugin
 
 from airflow_carbon.listener.choice import Choice
+from airflow_carbon.timetables.window import CarbonAwareTimetable
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -22,7 +23,8 @@ def _listeners() -> list[ModuleType | object]:
 
 
 class CarbonPlugin(AirflowPlugin):
-    """Listens to tasks where ``[carbon] measured_pools``, ``_tags`` or ``_operators`` name some."""
+    """The timetable, and a listener where ``[carbon] measured_pools`` and the like name tasks."""
 
     name = "airflow_carbon"
     listeners = _listeners()
+    timetables = [CarbonAwareTimetable]  # noqa: RUF012 - Airflow's own is an attribute of each
