@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_carbon.operators.regression import EnergyRegressionOperator
     from airflow_carbon.sensors.window import CarbonAwareSensor
     from airflow_carbon.timetables.window import CarbonAwareTimetable
+    from airflow_carbon.triggers.grid import GridTurnsCleanTrigger
 
 __all__ = [
     "AzureCarbonReportOperator",
@@ -37,6 +38,7 @@ __all__ = [
     "DoneBy",
     "EmissionsOperator",
     "EnergyRegressionOperator",
+    "GridTurnsCleanTrigger",
     "PlanQueueOperator",
     "Policy",
     "ReconcileOperator",
@@ -59,6 +61,7 @@ _HOMES: Final = {
     "DoneBy": "airflow_carbon.core.calendar",
     "EmissionsOperator": "airflow_carbon.operators.emissions",
     "EnergyRegressionOperator": "airflow_carbon.operators.regression",
+    "GridTurnsCleanTrigger": "airflow_carbon.triggers.grid",
     "PlanQueueOperator": "airflow_carbon.operators.queue",
     "Policy": "airflow_carbon.core.policy",
     "ReconcileOperator": "airflow_carbon.operators.reconcile",

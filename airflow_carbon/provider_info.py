@@ -53,6 +53,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": name,
                 "python-modules": [
                     "airflow_carbon.triggers.azure",
+                    "airflow_carbon.triggers.grid",
                     "airflow_carbon.triggers.window",
                 ],
             }
