@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_carbon.operators.emissions import EmissionsOperator
     from airflow_carbon.operators.gate import RetrainGate
     from airflow_carbon.operators.measured import measuring_task
+    from airflow_carbon.operators.pool import CarbonPoolOperator
     from airflow_carbon.operators.queue import PlanQueueOperator
     from airflow_carbon.operators.reconcile import ReconcileOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
@@ -33,6 +34,7 @@ __all__ = [
     "CarbonAwareSensor",
     "CarbonAwareTimetable",
     "CarbonBudgetOperator",
+    "CarbonPoolOperator",
     "ChooseRegionOperator",
     "ClockTime",
     "DoneBy",
@@ -56,6 +58,7 @@ _HOMES: Final = {
     "CarbonAwareSensor": "airflow_carbon.sensors.window",
     "CarbonAwareTimetable": "airflow_carbon.timetables.window",
     "CarbonBudgetOperator": "airflow_carbon.operators.budget",
+    "CarbonPoolOperator": "airflow_carbon.operators.pool",
     "ChooseRegionOperator": "airflow_carbon.operators.region",
     "ClockTime": "airflow_carbon.core.calendar",
     "DoneBy": "airflow_carbon.core.calendar",

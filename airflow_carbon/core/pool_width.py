@@ -8,7 +8,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from airflow_carbon.core.errors import InvalidOptionError
-from airflow_carbon.core.flexibility import parse_duration, parse_number, parse_share
+from airflow_carbon.core.flexibility import (
+    Flexibility,
+    parse_duration,
+    parse_number,
+    parse_share,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +22,9 @@ if TYPE_CHECKING:
 
 HORIZON: Final = timedelta(hours=24)
 """A day: what a pool may put off comes back within it."""
+
+A_MOMENT: Final = timedelta(minutes=1)
+"""What a forecast has to cover for a pool to be set by it."""
 
 LOW: Final = 25.0
 HIGH: Final = 75.0
@@ -108,6 +116,10 @@ class Bounds:
     def safe(self) -> int:
         """The width where nothing is known [slots]."""
         return self.max_slots if self.safe_slots is None else self.safe_slots
+
+    def ahead(self, now: datetime) -> Flexibility:
+        """Return of what a forecast is asked: of now, and if known of the hours to compare with."""
+        return Flexibility(duration=A_MOMENT, earliest=now, deadline=now + self.horizon + A_MOMENT)
 
     @property
     def _given(self) -> tuple[float, float] | None:
