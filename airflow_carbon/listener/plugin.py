@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
 from airflow_carbon.listener.choice import Choice
-from airflow_carbon.timetables.window import CarbonAwareTimetable
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -27,4 +26,10 @@ class CarbonPlugin(AirflowPlugin):
 
     name = "airflow_carbon"
     listeners = _listeners()
-    timetables = [CarbonAwareTimetable]  # noqa: RUF012 - Airflow's own is an attribute of each
+
+    @property
+    def timetables(self) -> list[Any]:  # type: ignore[override] # Airflow reads it, once
+        """The timetable: loaded where Airflow asks for it, which in its workers it does not."""
+        from airflow_carbon.timetables.window import CarbonAwareTimetable
+
+        return [CarbonAwareTimetable]
