@@ -14,7 +14,15 @@ HEAVY = ("pandas", "numpy", "httpx", "azure", "sqlalchemy", "pynvml")
 ROOT = Path(airflow_carbon.__file__).parent
 SHELL = sorted(
     f"airflow_carbon.{path.relative_to(ROOT).with_suffix('').as_posix().replace('/', '.')}"
-    for room in ("hooks", "triggers", "sensors", "operators", "decorators", "listener")
+    for room in (
+        "hooks",
+        "triggers",
+        "sensors",
+        "operators",
+        "timetables",
+        "decorators",
+        "listener",
+    )
     for path in (ROOT / room).glob("*.py")
 )
 
