@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from airflow_carbon.core.calendar import Blackout, ClockTime, DoneBy
     from airflow_carbon.core.policy import Policy
     from airflow_carbon.core.window import best_window
+    from airflow_carbon.decorators.carbon_aware import carbon_aware
     from airflow_carbon.meters.measuring import measuring
+    from airflow_carbon.notifications.footprint import CarbonNotifier, footprint_text
     from airflow_carbon.operators.azure import AzureTrainingOperator
     from airflow_carbon.operators.azure_carbon import AzureCarbonReportOperator
     from airflow_carbon.operators.budget import CarbonBudgetOperator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_carbon.operators.reconcile import ReconcileOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
     from airflow_carbon.operators.regression import EnergyRegressionOperator
+    from airflow_carbon.sensors.threshold import CarbonIntensitySensor
     from airflow_carbon.sensors.window import CarbonAwareSensor
 
 __all__ = [
@@ -30,6 +33,8 @@ __all__ = [
     "Blackout",
     "CarbonAwareSensor",
     "CarbonBudgetOperator",
+    "CarbonIntensitySensor",
+    "CarbonNotifier",
     "ChooseRegionOperator",
     "ClockTime",
     "DoneBy",
@@ -41,6 +46,8 @@ __all__ = [
     "RetrainGate",
     "__version__",
     "best_window",
+    "carbon_aware",
+    "footprint_text",
     "measuring",
     "measuring_task",
 ]
@@ -51,6 +58,8 @@ _HOMES: Final = {
     "Blackout": "airflow_carbon.core.calendar",
     "CarbonAwareSensor": "airflow_carbon.sensors.window",
     "CarbonBudgetOperator": "airflow_carbon.operators.budget",
+    "CarbonIntensitySensor": "airflow_carbon.sensors.threshold",
+    "CarbonNotifier": "airflow_carbon.notifications.footprint",
     "ChooseRegionOperator": "airflow_carbon.operators.region",
     "ClockTime": "airflow_carbon.core.calendar",
     "DoneBy": "airflow_carbon.core.calendar",
@@ -61,6 +70,8 @@ _HOMES: Final = {
     "ReconcileOperator": "airflow_carbon.operators.reconcile",
     "RetrainGate": "airflow_carbon.operators.gate",
     "best_window": "airflow_carbon.core.window",
+    "carbon_aware": "airflow_carbon.decorators.carbon_aware",
+    "footprint_text": "airflow_carbon.notifications.footprint",
     "measuring": "airflow_carbon.meters.measuring",
     "measuring_task": "airflow_carbon.operators.measured",
 }

@@ -36,7 +36,13 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [
-            {"integration-name": name, "python-modules": ["airflow_carbon.sensors.window"]}
+            {
+                "integration-name": name,
+                "python-modules": [
+                    "airflow_carbon.sensors.threshold",
+                    "airflow_carbon.sensors.window",
+                ],
+            }
         ],
         "hooks": [
             {
@@ -53,6 +59,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": name,
                 "python-modules": [
                     "airflow_carbon.triggers.azure",
+                    "airflow_carbon.triggers.waiting",
                     "airflow_carbon.triggers.window",
                 ],
             }
@@ -60,6 +67,7 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {"name": "measured", "class-name": "airflow_carbon.decorators.measured.measured_task"}
         ],
+        "notifications": ["airflow_carbon.notifications.footprint.CarbonNotifier"],
         "extra-links": ["airflow_carbon.operators.portal.AzurePortalLink"],
         "connection-types": [_carbon_connection()],
         "config": _configuration(),

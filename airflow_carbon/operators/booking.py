@@ -241,6 +241,7 @@ def xcom_values(entry: Entry, parts: list[dict[str, Any]]) -> dict[str, Any]:
         "embodied_g": entry.embodied_g,
         "sci_g": entry.sci_g,
         "baseline_region": entry.baseline_region,
+        "baseline_method": entry.baseline_method,
         "baseline_g": entry.baseline_g,
         "delta_g": entry.delta_g,
         "delta_percent": entry.delta_percent,

@@ -12,9 +12,18 @@ import airflow_carbon
 
 HEAVY = ("pandas", "numpy", "httpx", "azure", "sqlalchemy", "pynvml")
 ROOT = Path(airflow_carbon.__file__).parent
+SHELL_ROOMS = (
+    "hooks",
+    "triggers",
+    "sensors",
+    "operators",
+    "decorators",
+    "listener",
+    "notifications",
+)
 SHELL = sorted(
     f"airflow_carbon.{path.relative_to(ROOT).with_suffix('').as_posix().replace('/', '.')}"
-    for room in ("hooks", "triggers", "sensors", "operators", "decorators", "listener")
+    for room in SHELL_ROOMS
     for path in (ROOT / room).glob("*.py")
 )
 
