@@ -149,6 +149,8 @@ class AwareFactory:
 
     def __getattr__(self, name: str) -> Any:
         """Return what the factory has besides."""
+        if name == "_made":  # a copy that is not filled in yet
+            raise AttributeError(name)
         return getattr(self._made, name)
 
 

@@ -171,6 +171,19 @@ def test_python_and_bash_are_measured_others_when_asked():
     assert [choice.takes(op) for op in (python, silent, bash)] == [False, True, False]
 
 
+def test_a_function_that_is_run_as_text_is_run_without_the_line():
+    with dag():
+
+        @carbon_aware(**GOOD)
+        @task.virtualenv(requirements=[])
+        def elsewhere():
+            return 1
+
+        op = elsewhere().operator
+
+    assert op.get_python_source().startswith("def elsewhere()")
+
+
 # Groups
 
 

@@ -5,13 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+from servers.web import serving
 
 from airflow_carbon.ledger.store import Ledger
 
 pytestmark = pytest.mark.trial
 
 
-def test_a_line_above_a_task_or_a_group_waits_measures_and_accounts(airflow, valley):
+@pytest.fixture
+def chat(airflow):
+    """A webhook that Airflow has a connection to."""
+    with serving() as web:
+        web.routes["/hook"] = "ok"
+        body = {"connection_id": "aware_chat", "conn_type": "http", "password": f"{web.url}/hook"}
+        airflow.api("POST", "/connections", json=body)
+        yield web
+
+
+def test_a_line_above_a_task_or_a_group_waits_measures_and_accounts(airflow, valley, chat):
     window = valley(after_s=20, conn_id="aware").begins
     run_id = airflow.trigger("aware")
     airflow.succeeds("aware", run_id, 150)
@@ -48,3 +59,6 @@ def test_a_line_above_a_task_or_a_group_waits_measures_and_accounts(airflow, val
     assert airflow.xcom("aware", run_id, "tell").startswith(f"aware ({run_id}) used")
     states = {t["task_id"]: t["state"] for t in airflow.task_instances("aware", run_id)}
     assert (states["below"], states["never"], states["not_run"]) == ("success",) + ("skipped",) * 2
+    # Of the whole run its own callback tells, which the DAG processor runs.
+    airflow.until(lambda: chat.asked, 60, "no message has come")
+    assert chat.asked[0].body["text"].startswith(f"Run: aware ({run_id}) used")

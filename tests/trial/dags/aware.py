@@ -13,6 +13,7 @@ with DAG(
     "aware",
     schedule=None,
     default_args={"retries": 1, "zone": "TRIAL", "max_delay": "80s", "carbon_conn_id": "aware"},
+    on_success_callback=CarbonNotifier(message="Run:", http_conn_id="aware_chat"),
     user_defined_macros={"footprint_text": footprint_text},
 ):
 
