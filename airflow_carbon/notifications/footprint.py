@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk.bases.notifier import BaseNotifier
 from jinja2 import pass_context
 
-from airflow_carbon.core.errors import CarbonError, InvalidOptionError, ServiceUnavailableError
+from airflow_carbon.core.errors import InvalidOptionError, ServiceUnavailableError
 from airflow_carbon.core.footprint_text import Emitted, nothing_known
 from airflow_carbon.core.units import to_kwh
 from airflow_carbon.hooks.ledger import DEFAULT_CONN_ID, LedgerHook
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 10.0
 """How long a webhook may take to answer."""
 
+OF_A_DAG: Final = "reason"
+"""What a DAG's own callback has in its context and a task's has not: its ``ti`` is the last one's."""
+
 log = logging.getLogger(__name__)
 
 
@@ -36,16 +39,20 @@ def footprint_text(context: Mapping[str, Any], *, ledger_conn_id: str = DEFAULT_
     DAG has ``user_defined_macros={"footprint_text": footprint_text}``.
 
     The figures are those of the task whose context it is, all its tries; where the ledger has
-    none of it, those of the whole DAG run; else those in the task's own XCom. Where nobody knows
-    them, the text says so. It never raises for lack of a figure.
+    none of it, and in a callback of the DAG, those of the whole DAG run; else those in the task's
+    own XCom. Where nobody knows them, the text says so. It never raises for lack of a figure.
+
+    Raises:
+        InvalidOptionError: it is no context.
     """
-    dag_id, run_id, task_id = _names(context)
+    ti = None if OF_A_DAG in context else context.get("ti")
+    dag_id, run_id = _names(context)
     rows = _rows(dag_id, run_id, ledger_conn_id)
-    own = [row for row in rows if row.key.task_id == task_id and _is_instance(row, context)]
-    name = f"{dag_id}.{task_id}" if own else f"{dag_id} ({run_id})"
+    own = [row for row in rows if ti is not None and _is_of(row, ti)]
+    name = f"{dag_id} ({run_id})" if ti is None or not own else f"{dag_id}.{ti.task_id}"
     found = [_emitted(row) for row in own or rows]
-    if not found and (footprint := _in_xcom(context)) is not None:
-        name, found = f"{dag_id}.{task_id}", [Emitted.read(footprint)]
+    if ti is not None and not found and (footprint := _in_xcom(ti)) is not None:
+        name, found = f"{dag_id}.{ti.task_id}", [Emitted.read(footprint)]
     total = Emitted.sum(found)
     return nothing_known(name) if total is None else total.sentences(name)
 
@@ -129,26 +136,27 @@ def webhook_url(connection: Connection) -> str:
     return f"{base}{port}/{path.lstrip('/')}"
 
 
-def _names(context: Mapping[str, Any]) -> tuple[str, str, str | None]:
-    """Return the ids of DAG, run and task; a DAG's own callback has no task that is meant."""
-    ti, run = context.get("ti"), context.get("dag_run")
-    one = ti if ti is not None else run
-    if one is None:
+def _names(context: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the ids of the DAG and of the run; a DAG's callback may have little else."""
+    for one in (context.get("ti"), context.get("dag_run")):
+        if one is not None:
+            return one.dag_id, one.run_id
+    if context.get("dag") is None or context.get("run_id") is None:
         remedy = "give the context of a task or of a DAG's callback"
         raise InvalidOptionError("context", sorted(context), remedy)
-    return one.dag_id, one.run_id, getattr(ti, "task_id", None)
+    return context["dag"].dag_id, context["run_id"]
 
 
-def _is_instance(row: Entry, context: Mapping[str, Any]) -> bool:
-    index = getattr(context["ti"], "map_index", None)
-    return row.key.map_index == (-1 if index is None else index)
+def _is_of(row: Entry, ti: Any) -> bool:
+    index = -1 if ti.map_index is None else ti.map_index
+    return (row.key.task_id, row.key.map_index) == (ti.task_id, index)
 
 
 def _rows(dag_id: str, run_id: str, ledger_conn_id: str) -> list[Entry]:
     try:
         with LedgerHook(ledger_conn_id).ledger() as ledger:
             return ledger.of_run(dag_id, run_id)
-    except CarbonError as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever it is, the message goes out
         log.warning("the ledger can't be read for a message: %s", exc)
         return []
 
@@ -158,12 +166,11 @@ def _emitted(row: Entry) -> Emitted:
     return Emitted(energy_kwh=to_kwh(row.energy_j), **known)
 
 
-def _in_xcom(context: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _in_xcom(ti: Any) -> Mapping[str, Any] | None:
     """Return the footprint that a task has in its own XCom."""
-    ti = context.get("ti")
     for key in (FOOTPRINT, "return_value"):
-        with suppress(Exception):  # where a DAG's callback runs, nobody answers
-            found = ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=ti.map_index)  # type: ignore[union-attr] # or it raises
+        with suppress(Exception):  # whatever an XCom backend raises, the message goes out
+            found = ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=ti.map_index)
             if isinstance(found, dict) and "emissions_g" in found and "energy_kwh" in found:
                 return found
     return None

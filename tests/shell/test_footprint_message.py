@@ -56,7 +56,8 @@ def test_a_task_that_is_not_in_the_ledger_tells_of_its_run(ledger):
     ledger.write(past_entry(emissions_g=100.0, baseline_g=300.0, delta_g=-200.0))
     ledger.write(past_entry(task_id="other", emissions_g=50.0, baseline_g=40.0, delta_g=10.0))
 
-    for asked in (context("notify"), {"dag_run": context()["dag_run"]}):
+    of_dag = {"reason": "task_success", "run_id": "day0", "dag": DAG("nightly", schedule=None)}
+    for asked in (context("notify"), of_dag, {**context("train"), "reason": "task_success"}):
         said = footprint_text(asked)
         assert said.startswith("nightly (day0) used 2 kWh (x) and emitted 150 g")
         assert "baseline: -190 g (-56 %) against 340 g, x." in said
