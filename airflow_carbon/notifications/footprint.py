@@ -26,7 +26,7 @@ PATIENCE_S: Final = 10.0
 """How long a webhook may take to answer."""
 
 OF_A_DAG: Final = "reason"
-"""What a DAG's own callback has in its context and a task's has not: its ``ti`` is the last one's."""
+"""What the context of a DAG's callback has and a task's has not: its ``ti`` is the last one's."""
 
 log = logging.getLogger(__name__)
 
