@@ -6,11 +6,19 @@ Microsoft.App/jobs, api-version 2024-03-01.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon.azure.arm import Ask
-from airflow_carbon.azure.job import MADE, JobView, State, Work, final_state, nothing
+from airflow_carbon.azure.job import (
+    CREATED,
+    MADE,
+    JobView,
+    State,
+    Work,
+    final_state,
+    instant,
+    nothing,
+)
 
 if TYPE_CHECKING:
     from airflow_carbon.azure.arm import Reply
@@ -134,10 +142,6 @@ class ContainerApps:
         """Nothing is left to give back: the service keeps the machines."""
 
 
-CREATED: Final = "Created"
-"""Our word for a job that is there, but was never started."""
-
-
 def _created(reply: Reply) -> JobView:
     said = str(reply.body["properties"].get("provisioningState") or CREATED)
     return JobView(
@@ -156,15 +160,12 @@ def _execution(resource: str, execution: dict[str, Any]) -> JobView:
         state=final_state(_STATES.get(said, State.PENDING), said, ""),
         said=said,
         part=execution.get("name"),
-        started_at=_instant(properties.get("startTime")),
-        ended_at=_instant(properties.get("endTime")),
+        created_at=instant(properties.get("startTime")),
+        started_at=instant(properties.get("startTime")),
+        ended_at=instant(properties.get("endTime")),
     )
 
 
 def _began(execution: dict[str, Any]) -> tuple[str, str]:
     """Return what orders executions the same for everybody: times are of whole seconds."""
     return str(execution["properties"].get("startTime") or ""), str(execution.get("name") or "")
-
-
-def _instant(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

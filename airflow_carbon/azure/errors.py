@@ -78,3 +78,16 @@ class TrainingFailedError(CarbonError):
     def __str__(self) -> str:
         why = f": {self.message.strip()}" if self.message.strip() else ""
         return f"the training {self.name} ended as {self.said}{why}; more at {self.link}"
+
+
+class LaunchStoppedError(CarbonError):
+    """The task was ended while its training was being launched."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"the task was ended while {self.name} was launched: it is not launched, or cancelled"
+        )

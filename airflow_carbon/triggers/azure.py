@@ -43,6 +43,8 @@ HEAVY: Final = (
 OUT_OF_TIME: Final = "OutOfTime"
 """Our code for a job that has had its time."""
 
+SECOND: Final = "a job of this training in %s is cancelled: %s in %s was created before it"
+
 MOST_DOUBLINGS: Final = 10
 """Of that pause: an outage may last for days."""
 
@@ -158,11 +160,34 @@ class AzureJobTrigger(BaseTrigger):
         # scheduler has heard of the deferral.
         try:
             await self._rest(self.poll_s)
+            await self._keep_one(arm)
             return await self._attend(arm)
         except AzureRefusedError as exc:
             if exc.code == OUT_OF_TIME:
                 await self._end(arm)
             raise
+
+    async def _keep_one(self, arm: AsyncArm) -> None:
+        """End what else there is of the training: who launched it may have died before looking.
+
+        It may be our own job that is ended: then its end is told, and the task finds the other.
+        """
+        from airflow_carbon.azure.alive import alive, keep_first
+        from airflow_carbon.azure.job import attempts_of
+        from airflow_carbon.azure.target import read_targets
+
+        targets, subscription = list(read_targets(self.targets).values()), arm.login.subscription_id
+        if len(targets) == 1:
+            return
+        try:
+            found = await arm.talk(alive(targets, subscription, attempts_of(self.name)))
+            stays, ended = await arm.talk(keep_first(found, subscription))
+        except CarbonError as exc:
+            self.log.warning("whether %s runs elsewhere, too, is not known: %s", self.name, exc)
+            return
+        if stays is not None and ended:
+            where = ", ".join(ended)
+            self.log.warning(SECOND, where, stays.name, stays.target.region)
 
     async def _attend(self, arm: AsyncArm) -> JobView:
         target, silent, said = self._target(), 0, ""
