@@ -55,6 +55,8 @@ _AZURE_REMEDIES = {
     "InvalidTemplate": "mend the template: `az deployment group validate` tells more",
     "InvalidTemplateDeployment": "mend the template: `az deployment group validate` tells more",
     "NoRoom": "name more regions or sizes in targets=, or ask for more quota",
+    "InvalidPropertyValue": "name a size that Azure has in that region",
+    "ManagedEnvironmentNotFound": "create it in the target's resource group, or name another",
     "MissingSubscriptionRegistration": "register it once: `az provider register --namespace ...`",
     "OperationNotAllowed": "ask for more quota, or allow other regions or sizes",
     "QuotaExceeded": "ask for more quota, or allow other regions or sizes",

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
+from airflow_carbon.core.handover import UPLOAD_URL
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -22,10 +24,6 @@ MADE: Final = 201
 
 _PREEMPTED: Final = ("preempt", "evict")
 """What Azure's messages say of a spot machine that was taken away."""
-
-
-UPLOAD_URL: Final = "AIRFLOW_CARBON_UPLOAD_URL"
-"""The variable by which the agent knows where to put its log."""
 
 CANCELLING: Final = "CancelRequested"
 """Azure Machine Learning's word for a job that somebody has cancelled, and that has not ended."""

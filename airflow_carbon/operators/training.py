@@ -11,6 +11,7 @@ from urllib.parse import quote, quote_plus, unquote_plus
 from airflow.sdk.log import mask_secret
 
 from airflow_carbon.core.errors import InvalidOptionError
+from airflow_carbon.core.handover import SAY_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_carbon.azure.job import Target, Work
-
-SAY_LOG: Final = "AIRFLOW_CARBON_SAY_LOG"
 
 MEASURED: Final = "python -m airflow_carbon.measure --out carbon-energy.jsonl -- /bin/sh -c {}"
 """How a command is wrapped in the agent; the image needs this package, or ``measure=False``."""

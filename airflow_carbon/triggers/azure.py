@@ -192,11 +192,11 @@ class AzureJobTrigger(BaseTrigger):
     async def _attend(self, arm: AsyncArm) -> JobView:
         target, silent, said = self._target(), 0, ""
         while True:
-            pause = self.poll_s
+            pause, peace = self.poll_s, 0.0
             try:
                 view = await self._look(arm, target)
             except RateLimitedError as exc:
-                pause = max(self.poll_s, exc.retry_after / timedelta(seconds=1) / (1 - JITTER))
+                peace = exc.retry_after / timedelta(seconds=1)
                 self.log.info("%s", exc)
             except ServiceUnavailableError as exc:
                 silent += 1
@@ -212,7 +212,7 @@ class AzureJobTrigger(BaseTrigger):
                     self._runs.set()
                 if view.state.is_final:
                     return await self._timed(arm, view)
-            await self._rest(pause)
+            await self._rest(pause, peace)
 
     async def _look(self, arm: AsyncArm, target: Target) -> JobView:
         view = await arm.send(target.look(arm.login.subscription_id, self.name))
@@ -234,8 +234,9 @@ class AzureJobTrigger(BaseTrigger):
             ended_at=ended or clock.now(),
         )
 
-    async def _rest(self, seconds: float) -> None:
-        seconds *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
+    async def _rest(self, pause_s: float, peace_s: float = 0.0) -> None:
+        draw = random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
+        seconds = resting_s(pause_s, peace_s, draw)
         if self.until is not None:
             left = (datetime.fromisoformat(self.until) - clock.now()) / timedelta(seconds=1)
             if left <= 0:
@@ -243,6 +244,17 @@ class AzureJobTrigger(BaseTrigger):
                 raise AzureRefusedError(OUT_OF_TIME, message)
             seconds = min(seconds, left)
         await asyncio.sleep(seconds)
+
+
+def resting_s(pause_s: float, peace_s: float, draw: float) -> float:
+    """Return how long to rest [s]: about a pause, and no shorter than Azure wants to be left alone.
+
+    ``draw``: from -JITTER to JITTER.
+
+    >>> resting_s(30, 120, -0.1)
+    132.0
+    """
+    return max(pause_s * (1 + draw), peace_s * (1 + abs(draw)))
 
 
 def plain(view: JobView) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import time
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from launching import machine_of_the_docs
 
 from airflow_carbon import AzureTrainingOperator, clock
@@ -17,7 +19,7 @@ from airflow_carbon.azure.arm import Arm, Ask
 from airflow_carbon.azure.job import State, Work
 from airflow_carbon.azure.target import read_targets
 from airflow_carbon.hooks.azure import AzureHook
-from airflow_carbon.triggers.azure import AzureJobTrigger
+from airflow_carbon.triggers.azure import JITTER, AzureJobTrigger, resting_s
 
 TARGETS = {
     "swedencentral": {
@@ -225,6 +227,18 @@ def test_azure_is_left_alone_for_as_long_as_it_says(azure):
 
     assert event(attending)["view"]["state"] == "succeeded"
     assert time.monotonic() - begun >= 2
+
+
+seconds = st.floats(0, 1e6)
+
+
+@given(seconds, seconds, st.floats(-JITTER, JITTER))
+def test_no_jitter_ever_shortens_how_long_azure_wants_to_be_left_alone(pause, peace, draw):
+    rest = resting_s(pause, peace, draw)
+
+    assert rest >= peace
+    assert rest <= max(pause, peace) * (1 + JITTER)
+    assert rest >= pause * (1 - JITTER)
 
 
 def test_no_import_blocks_the_loop():
