@@ -62,6 +62,7 @@ COUNTRIES: Final[Mapping[str, tuple[str, str]]] = {
     "CA": ("CAN", "Canada"),
     "CH": ("CHE", "Switzerland"),
     "CL": ("CHL", "Chile"),
+    "CN": ("CHN", "China"),
     "DE": ("DEU", "Germany"),
     "DK": ("DNK", "Denmark"),
     "ES": ("ESP", "Spain"),

@@ -119,6 +119,7 @@ class AttendedTraining(BaseOperator):
         follow: bool = True,
     ) -> NoReturn:
         from airflow_carbon.azure.launch import launch, stop
+        from airflow_carbon.azure.regions import check_cloud
 
         if self.measurement_url:
             mask_secret(self.measurement_url)
@@ -135,6 +136,7 @@ class AttendedTraining(BaseOperator):
             log_url=self.measurement_url,
             timeout_s=self._timeout_s(),
         )
+        check_cloud(profiles, hook.login().cloud)
         self._stop = partial(stop, hook.login(), [*targets, *others], name_of, first)
         with hook.arm() as arm:
             launched = launch(

@@ -14,6 +14,7 @@ from airflow_carbon.azure.arm import Arm
 from airflow_carbon.azure.errors import LaunchStoppedError, TrainingFailedError
 from airflow_carbon.azure.job import State, Work, job_name
 from airflow_carbon.azure.target import read_targets
+from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.hooks.azure import AzureHook
 from airflow_carbon.operators import attending
 
@@ -155,3 +156,24 @@ def test_two_airflows_in_one_resource_group_have_jobs_of_their_own(azure, reques
     names = {task.deferred[1]["name"] for task in (one, other)}
     assert len(names | {name_of(request)}) == 3
     assert [task.finish()["attempt"] for task in (one, other)] == [1, 1]
+
+
+def test_a_region_of_another_cloud_is_said_before_anything_is_launched(azure, request):
+    targets = {"usgovvirginia": TARGETS["swedencentral"]}
+    task = Task(training("true", targets=targets, region="usgovvirginia"), request.node.name)
+
+    with pytest.raises(InvalidOptionError, match="usgovvirginia is in AzureUSGovernment"):
+        task.work()
+
+
+def test_a_training_runs_in_a_governments_cloud(azure, request, connect):
+    connect(cloud_environment="AzureUSGovernment")
+    target = TARGETS["swedencentral"] | {
+        "resource_group": "rg-usgovvirginia",
+        "workspace": "ml-usgovvirginia",
+    }
+    given = {"targets": {"usgovvirginia": target}, "region": "US Gov Virginia"}
+    task = Task(training("true", **given), request.node.name)
+    task.work()
+
+    assert task.finish()["region"] == "usgovvirginia"

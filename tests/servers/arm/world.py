@@ -14,7 +14,7 @@ from servers.arm.blobs import Blobs
 from servers.arm.faults import Faults
 from servers.arm.login import Tokens
 
-from airflow_carbon.azure.regions import select
+from airflow_carbon.azure.regions import regions
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,7 +80,7 @@ class World:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        for region in (one.name for one in select("all")):
+        for region in regions():
             self.add_group(SUBSCRIPTION, f"rg-{region}", region)
             self.add_workspace(SUBSCRIPTION, f"rg-{region}", f"ml-{region}", region)
             group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-{region}"
