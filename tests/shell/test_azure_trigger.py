@@ -19,6 +19,7 @@ from airflow_carbon.azure.arm import Arm, Ask
 from airflow_carbon.azure.job import State, Work
 from airflow_carbon.azure.target import read_targets
 from airflow_carbon.hooks.azure import AzureHook
+from airflow_carbon.triggers import azure as attending
 from airflow_carbon.triggers.azure import JITTER, AzureJobTrigger, resting_s
 
 TARGETS = {
@@ -210,7 +211,10 @@ def test_a_user_who_ends_the_task_ends_the_job(azure):
         ("POST */cancel", {"kind": "drop", "times": 2}),
     ],
 )
-def test_azure_that_is_unwell_does_not_keep_a_job_that_a_user_ended(azure, pattern, fault):
+def test_azure_that_is_unwell_does_not_keep_a_job_that_a_user_ended(
+    azure, pattern, fault, monkeypatch
+):
+    monkeypatch.setattr(attending, "KILL_PAUSES_S", (0.1,) * 5)
     target = begin("sleep 30")
     azure.control.fault(pattern, **fault)
 
@@ -222,11 +226,11 @@ def test_azure_that_is_unwell_does_not_keep_a_job_that_a_user_ended(azure, patte
 
 def test_azure_is_left_alone_for_as_long_as_it_says(azure):
     begin()
-    azure.control.fault("GET */jobs/carbon-x-1", "status", status=503, retry_after_s=2)
+    azure.control.fault("GET */jobs/carbon-x-1", "status", status=503, retry_after_s=1)
     attending, begun = trigger(), time.monotonic()
 
     assert event(attending)["view"]["state"] == "succeeded"
-    assert time.monotonic() - begun >= 2
+    assert time.monotonic() - begun >= 1
 
 
 seconds = st.floats(0, 1e6)
