@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -45,6 +46,12 @@ OUT_OF_TIME: Final = "OutOfTime"
 
 SECOND: Final = "a job of this training in %s is cancelled: %s in %s was created before it"
 
+SETTLES_S: Final = 5.0
+"""How long a trigger keeps its news at first, or ten polls where those are shorter.
+
+Airflow 3.3 takes a task for dead that goes on before its scheduler has heard of the deferral.
+"""
+
 MOST_DOUBLINGS: Final = 10
 """Of that pause: an outage may last for days."""
 
@@ -74,6 +81,7 @@ class AzureJobTrigger(BaseTrigger):
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's own has no types
         self._running_since: datetime | None = None
         self._runs = asyncio.Event()
+        self._began_s = time.monotonic()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its fields."""
@@ -88,6 +96,7 @@ class AzureJobTrigger(BaseTrigger):
                 view = await self._attend_launched(arm)
             except CarbonError as exc:
                 error = str(exc)
+        await self._settled()
         yield self._event(view, error)
 
     def _event(self, view: JobView | None, error: str | None = None, **more: Any) -> TriggerEvent:
@@ -156,10 +165,8 @@ class AzureJobTrigger(BaseTrigger):
         return read_targets(self.targets)[self.region]
 
     async def _attend_launched(self, arm: AsyncArm) -> JobView:
-        # The worker has just looked. And Airflow takes a task for dead that goes on before its
-        # scheduler has heard of the deferral.
         try:
-            await self._rest(self.poll_s)
+            await self._rest(self.poll_s)  # the worker has just looked
             await self._keep_one(arm)
             return await self._attend(arm)
         except AzureRefusedError as exc:
@@ -233,6 +240,11 @@ class AzureJobTrigger(BaseTrigger):
             started_at=started or self._running_since,
             ended_at=ended or clock.now(),
         )
+
+    async def _settled(self) -> None:
+        """Return when the scheduler surely knows that the task waits."""
+        settles_s = min(SETTLES_S, 10 * self.poll_s)
+        await asyncio.sleep(self._began_s + settles_s - time.monotonic())
 
     async def _rest(self, pause_s: float, peace_s: float = 0.0) -> None:
         draw = random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
