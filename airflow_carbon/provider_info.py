@@ -56,6 +56,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_carbon.triggers.azure",
                     "airflow_carbon.triggers.grid",
+                    "airflow_carbon.triggers.pausing",
                     "airflow_carbon.triggers.window",
                 ],
             }
