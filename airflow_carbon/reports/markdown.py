@@ -18,8 +18,6 @@ MARKUP: Final = re.compile(r"[\\`*\[\]|~$^]|(?<![^\W_])_|_(?![^\W_])")
 LINKS: Final = re.compile(r":(?=//)|@|(?<=www)\.", re.IGNORECASE)
 """What GitHub makes a link of."""
 
-STARTS: Final = re.compile(r"^(\s*)([#+>=-]|\d+(?=[.)]))")
-
 
 def write(document: Document) -> str:
     """Return the document as Markdown; charts are left out, their values are in its tables."""
@@ -74,8 +72,8 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _line(text: str) -> str:
-    r"""Return a text that begins a line: it begins no heading, list or rule there."""
-    return STARTS.sub(
-        lambda found: f"{found[1]}\\{found[2]}" if not found[2].isdigit() else found[0],
-        escape(text),
-    )
+    """Return a text that begins a line: it begins no heading, list, rule or code there."""
+    plain = escape(text).strip()
+    if found := re.match(r"\d+(?=[.)])", plain):
+        return f"{found[0]}\\{plain[found.end() :]}"
+    return f"\\{plain}" if plain.startswith(("#", "+", "-", "=")) else plain

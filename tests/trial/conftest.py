@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,17 @@ from standalone import Standalone
 from airflow_carbon import clock
 
 HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A trial that fails says what its last run did: on a machine of others, that is all we see."""
+    report = yield
+    running = getattr(item, "funcargs", {}).get("airflow")
+    if report.failed and running is not None:
+        with suppress(Exception):
+            report.sections.append(("Airflow", running.last_story()[-6000:]))
+    return report
 
 
 @pytest.fixture(scope="session")
