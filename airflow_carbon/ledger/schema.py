@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from airflow_carbon.ledger.types import Instant, Number
@@ -44,6 +45,36 @@ VERSION_KEY: Final = (*KEY, "version")
 
 SIGNAL_KEY: Final = (*KEY, "intensity_signal", "intensity_factor_type", "version")
 
+RETRIED: Final = text("try_number > 1")
+"""Of which rows SQLite has a small index, to see at once that a try has no later one."""
+
+SUMMED: Final = (
+    "dag_id",
+    "task_id",
+    "model",
+    "intensity_signal",
+    "intensity_factor_type",
+    "started_at",
+    "try_number",
+    "map_index",
+    "run_id",
+    "ended_at",
+    "energy_j",
+    "energy_modelled_j",
+    "coverage",
+    "emissions_g",
+    "emissions_low_g",
+    "emissions_high_g",
+    "baseline_g",
+    "delta_g",
+    "planned_emissions_g",
+    "functional_units",
+    "embodied_g",
+    "settled_at",
+)
+"""All that sums by DAG, task, model and month read, in an index of SQLite's: its rows are long. The
+row of an index in PostgreSQL may not be."""
+
 GRANT_KEY: Final = ("dag_id", "run_id", "map_index", "model")
 
 
@@ -72,6 +103,7 @@ def _run_columns() -> list[Column[Any]]:
         Column("energy_j", Number, nullable=False),
         Column("energy_gpu_j", Number),
         Column("energy_cpu_j", Number),
+        Column("energy_modelled_j", Number),
         Column("energy_method", String(NAME), nullable=False),
         Column("coverage", Number, nullable=False),
         Column("pue", Number, nullable=False),
@@ -140,6 +172,9 @@ carbon_run: Final = Table(
     Index("ix_carbon_run_model", "model", "ended_at"),
     Index("ix_carbon_run_dag", "dag_id", "ended_at"),
     Index("ix_carbon_run_ended_at", "ended_at"),
+    Index("ix_carbon_run_started_at", "started_at", *KEY),
+    Index("ix_carbon_run_retried", *KEY, "started_at", sqlite_where=RETRIED).ddl_if("sqlite"),
+    Index("ix_carbon_run_summed", *SUMMED).ddl_if("sqlite"),
 )
 """One row a try of a task: the newest version of it."""
 
