@@ -60,7 +60,10 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {"name": "measured", "class-name": "airflow_carbon.decorators.measured.measured_task"}
         ],
-        "extra-links": ["airflow_carbon.operators.portal.AzurePortalLink"],
+        "extra-links": [
+            "airflow_carbon.operators.page_link.CarbonPageLink",
+            "airflow_carbon.operators.portal.AzurePortalLink",
+        ],
         "connection-types": [_carbon_connection()],
         "config": _configuration(),
     }

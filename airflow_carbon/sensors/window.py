@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from airflow_carbon.core.plan import Plan
     from airflow_carbon.core.policy import Policy
 
-_SUBMITTED = "{{ dag_run.run_after.isoformat() }}"
+SUBMITTED = "{{ dag_run.run_after.isoformat() }}"
 """The one instant from which a delay is counted: it stays with the DAG run through retries,
 clearing and restarts."""
 
-_CARBON_AWARE = "{{ (dag_run.conf or {}).get('carbon_aware', True) }}"
+CARBON_AWARE = "{{ (dag_run.conf or {}).get('carbon_aware', True) }}"
 """A run that somebody needs at once is triggered with ``{"carbon_aware": false}``."""
 
 RENDERED_IN_TRIGGERER: Final = {
@@ -156,8 +156,8 @@ class CarbonAwareSensor(BaseSensorOperator):
         self.policy = plain_policy(pool_policy(self.pool) if policy is None else policy)
         self.learn_from = learning(learn_from, duration, self.policy)
         self.is_dry_run = dry_run
-        self.submitted = _SUBMITTED
-        self.carbon_aware = _CARBON_AWARE
+        self.submitted = SUBMITTED
+        self.carbon_aware = CARBON_AWARE
         check_place(region, zone)
         check_times(self)
         check_share("min_saving", min_saving)
