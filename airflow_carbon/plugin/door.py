@@ -42,8 +42,8 @@ class Door:
             await self.app(scope, receive, send)
             return
         if scope["type"] != "http":
-            message = f"the carbon page speaks HTTP alone, not {scope['type']}"
-            raise RuntimeError(message)
+            await send({"type": "websocket.close", "code": 1008})
+            return
 
         async def sealed(message: Message) -> None:
             if message["type"] == "http.response.start":

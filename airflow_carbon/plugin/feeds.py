@@ -27,7 +27,7 @@ def outlook(reader: ReaderDep, zone: str, conn: str = "carbon_default") -> dict[
     now = clock.now()
     here = [
         one
-        for one in waits.standing(reader.may_read())
+        for one in waits.standing(reader.may_read)
         if one.request is not None and (str(one.request.zone), one.carbon_conn_id) == (zone, conn)
     ]
     until = max((one.request.flex.deadline for one in here if one.request), default=now)

@@ -42,7 +42,7 @@ def now(reader: ReaderDep) -> str:
     ledger, at = open_ledger(), clock.now()
     dag_ids = readable(reader, ledger)
     month = accounts.this_month(at)
-    standing = waits.standing(reader.may_read())
+    standing = waits.standing(reader.may_read)
     return render(
         "now.html",
         page="now",
@@ -59,7 +59,7 @@ def now(reader: ReaderDep) -> str:
 def accounting(
     reader: ReaderDep, month: str | None = None, by: Annotated[str, Query()] = "task"
 ) -> str:
-    """Show energy, emissions and the difference against baseline, by month and group."""
+    """Show energy, emissions and the difference against baseline of a month, by group."""
     ledger, at = open_ledger(), clock.now()
     dag_ids = readable(reader, ledger)
     latest = accounts.this_month(at)
@@ -74,16 +74,23 @@ def accounting(
         months=[months_later(latest, -i) for i in range(accounts.MONTHS)],
         by=by,
         groups=tuple(accounts.GROUPS),
-        history=accounts.by_month(ledger, dag_ids, latest),
         tables=accounts.by_group(ledger, dag_ids, chosen, by),
     )
+
+
+@router.get("/months")
+def months(reader: ReaderDep) -> str:
+    """Show energy, emissions and the difference against baseline of the last twelve months."""
+    ledger, at = open_ledger(), clock.now()
+    history = accounts.by_month(ledger, readable(reader, ledger), accounts.this_month(at))
+    return render("months.html", page="months", at=at, history=history)
 
 
 @router.get("/budgets")
 def budgeting(reader: ReaderDep) -> str:
     """Show what is left of each budget that stands."""
     ledger, at = open_ledger(), clock.now()
-    mine = reader.among(Summaries(ledger).dags()) | reader.may_read()
+    mine = reader.among(Summaries(ledger).dags()) | reader.may_read
     return render("budgets.html", page="budgets", at=at, budgets=accounts.budgets(ledger, mine, at))
 
 

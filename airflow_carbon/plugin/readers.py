@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reader:
     """A user of Airflow, behind the door."""
 
     user: BaseUser
 
+    @cached_property
     def may_read(self) -> frozenset[str]:
-        """Return the DAGs in Airflow that the user may read."""
+        """The DAGs in Airflow that the user may read."""
         return frozenset(get_auth_manager().get_authorized_dag_ids(user=self.user, method="GET"))
 
     def among(self, dag_ids: Collection[str]) -> frozenset[str]:
@@ -34,7 +36,7 @@ class Reader:
         Of DAGs that Airflow has forgotten the auth manager is asked by name; not where there
         are teams, since nobody knows any more whose they were.
         """
-        readable = self.may_read()
+        readable = self.may_read
         gone = set(dag_ids) - readable
         if gone and not conf.getboolean("core", "multi_team", fallback=False):
             with create_session() as session:

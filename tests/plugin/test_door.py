@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from starlette.websockets import WebSocketDisconnect
 
 from airflow_carbon.plugin.app import ROUTERS
 
@@ -21,11 +22,19 @@ ADDRESSES = [
     "/carbon/nothing/here",
 ]
 
-PAGES = ("", "accounts", "accounts?by=model", "budgets", "promises", "regions")
+PAGES = ("", "accounts", "accounts?by=model", "months", "budgets", "promises", "regions")
 
 
 def test_the_routes_are_those_that_this_file_knows():
-    assert {"/", "/accounts", "/run", "/api/outlook", "/static/{name}", "/plotly.js"} <= {*PATHS}
+    assert {
+        "/",
+        "/accounts",
+        "/months",
+        "/run",
+        "/api/outlook",
+        "/static/{name}",
+        "/plotly.js",
+    } <= {*PATHS}
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -64,6 +73,11 @@ def test_a_bearer_token_opens_what_a_cookie_opens(visit, page):
 
 def test_a_user_without_a_role_may_not_see_the_page(visit):
     assert visit("stranger", role=None).get("/carbon/").status_code == 403
+
+
+def test_a_websocket_is_closed(visit):
+    with pytest.raises(WebSocketDisconnect), visit("everybody").websocket_connect("/carbon/"):
+        pass
 
 
 class Reading(HTMLParser):

@@ -52,7 +52,7 @@ def test_a_reader_sees_the_rows_of_their_dags_alone(visit, seeded, use, by):
     assert {"task": "score", "dag": "batch_scoring", "model": "no model", "region": "NL"}[
         by
     ] in narrow
-    assert "No run of the last twelve months" in text_of(visit("nobody"), f"accounts?by={by}")
+    assert "or none of a DAG that you may read" in text_of(visit("nobody"), f"accounts?by={by}")
 
 
 @pytest.mark.parametrize("path", ["", "accounts", "budgets", "promises"])
@@ -88,6 +88,7 @@ def test_hostile_names_are_text(page):
     [
         ("", "CarbonAwareSensor"),
         ("accounts", "EmissionsOperator"),
+        ("months", "EmissionsOperator"),
         ("budgets", "CarbonBudgetOperator"),
         ("promises", "plan=wait.output"),
         ("run?dag_id=a&run_id=b&task_id=c", "not accounted for yet"),
@@ -98,7 +99,7 @@ def test_an_empty_ledger_says_what_to_do(visit, use, tmp_path, path, said):
     assert said in text_of(visit("everybody"), path)
 
 
-@pytest.mark.parametrize("path", ["", "accounts", "budgets", "promises", "regions"])
+@pytest.mark.parametrize("path", ["", "accounts", "months", "budgets", "promises", "regions"])
 def test_a_ledger_that_cannot_be_read_says_what_to_do(visit, use, tmp_path, path):
     broken = tmp_path / "broken.db"
     broken.write_text("this is no database, and long enough to be taken for one" * 40)
@@ -124,7 +125,7 @@ def test_the_months_of_the_page_are_the_sums_of_the_ledger(visit, use, tmp_path)
             key = RunKey(dag_id="d", task_id="t", run_id=f"r{number}")
             ledger.write(entry(now, key=key, started_at=now, ended_at=now, emissions_g=grams))
     use(file)
-    shown = text_of(visit("everybody"), "accounts")
+    shown = text_of(visit("everybody"), "months")
     assert 'data-y="123.0"' in shown
     assert "123 g" in shown
 

@@ -56,7 +56,9 @@ class Visit:
         self.url = airflow.url
 
     def _heard(self, message):
-        if message.type == "error" and "/carbon/" in message.location.get("url", ""):
+        # plotly tries one inline style, which the policy stops: nothing is the worse for it.
+        is_plotlys = "Applying inline style" in message.text and "plotly" in str(message.location)
+        if message.type == "error" and "/carbon/" in str(message.location) and not is_plotlys:
             self.wrong.append(message.text)
 
     def elsewhere(self):
@@ -111,7 +113,7 @@ def test_the_page_is_read_in_the_dark_on_a_phone_and_by_keyboard(airflow, chrome
             viewport={"width": width, "height": height}, color_scheme=scheme
         )
         visit = Visit(context, airflow)
-        for path in ("", "accounts", "promises", "budgets", "regions"):
+        for path in ("", "accounts", "months", "promises", "budgets", "regions"):
             visit.page.goto(f"{airflow.url}/carbon/{path}")
             for plot in visit.page.locator("[data-from]").all():
                 plot.and_(visit.page.locator("[data-drawn]")).wait_for()

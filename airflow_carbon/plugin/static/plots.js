@@ -92,6 +92,7 @@ export function drawOutlook(plot, said) {
     const format = said.speed > 1 ? "%H:%M:%S" : "%H:%M\n%a %d %b";
     return { traces, layout: layout({
       shapes, annotations,
+      yaxis: { range: [0, (windows.size ? 1.3 : 1.08) * Math.max(1, ...curve.map(([, g]) => g))] },
       xaxis: { type: "date", range: [curve[0][0], said.until], tickformat: format, nticks: plot.clientWidth < 500 ? 5 : 10 },
     }) };
   });
