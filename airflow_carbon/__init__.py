@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_carbon.operators.reconcile import ReconcileOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
     from airflow_carbon.operators.regression import EnergyRegressionOperator
+    from airflow_carbon.operators.report import ReportOperator
     from airflow_carbon.sensors.window import CarbonAwareSensor
     from airflow_carbon.timetables.window import CarbonAwareTimetable
     from airflow_carbon.triggers.grid import GridTurnsCleanTrigger
@@ -44,6 +45,7 @@ __all__ = [
     "PlanQueueOperator",
     "Policy",
     "ReconcileOperator",
+    "ReportOperator",
     "RetrainGate",
     "__version__",
     "best_window",
@@ -68,6 +70,7 @@ _HOMES: Final = {
     "PlanQueueOperator": "airflow_carbon.operators.queue",
     "Policy": "airflow_carbon.core.policy",
     "ReconcileOperator": "airflow_carbon.operators.reconcile",
+    "ReportOperator": "airflow_carbon.operators.report",
     "RetrainGate": "airflow_carbon.operators.gate",
     "best_window": "airflow_carbon.core.window",
     "measuring": "airflow_carbon.meters.measuring",

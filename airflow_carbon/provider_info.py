@@ -33,6 +33,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_carbon.operators.reconcile",
                     "airflow_carbon.operators.region",
                     "airflow_carbon.operators.regression",
+                    "airflow_carbon.operators.report",
                 ],
             }
         ],

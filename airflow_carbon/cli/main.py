@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(commands)
     _add_backtest(commands)
     _add_azure_carbon(commands)
+    _add_report(commands)
     _add_ledger(commands)
     return parser
 
@@ -188,6 +189,37 @@ def _add_azure_carbon(commands: argparse._SubParsersAction[argparse.ArgumentPars
     command.add_argument("--subscription", help="another than the connection's")
     command.add_argument("--refresh", action="store_true", help="fetch it again")
     _add_common(command, default="azure_default")
+
+
+def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "report",
+        help="what was emitted in a month, as a page to be filed",
+        description=(
+            "Write the report of a month from the ledger: energy and emissions with their bounds, "
+            "the difference against baseline, method, coverage and uncertainty. One file, without "
+            "scripts, made for A4."
+        ),
+        epilog="""examples:
+  airflow-carbon report --month 2026-10 --output october.html
+  airflow-carbon report --month 2026-10 --dag 'nightly_*' --budget 'nightly_train=20 kg'
+  airflow-carbon report --month 2026-10 --json""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--month", required=True, help="2026-10: the runs that began in it, UTC")
+    command.add_argument("--dag", metavar="PATTERN", help="of these DAGs alone: 'nightly_*'")
+    command.add_argument(
+        "--budget", action="append", default=[], metavar="DAG=LIMIT",
+        help="a limit for the month, shown with what is left; model:NAME=LIMIT for a model",
+    )  # fmt: skip
+    command.add_argument(
+        "--format", choices=("html", "markdown", "json"),
+        help="default: as FILE ends; markdown where it is printed",
+    )  # fmt: skip
+    command.add_argument("--output", metavar="FILE", help="where to (default: print it)")
+    command.add_argument("--replace", action="store_true", help="a file that is there already")
+    command.add_argument("--conn-id", help="the Airflow connection (default: carbon_ledger)")
+    command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

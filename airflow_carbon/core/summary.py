@@ -198,6 +198,10 @@ class Summary:
         """The signal and the factors, ``average lifecycle`` say."""
         return f"{self.signal} {self.factor_type}"
 
+    def joined(self, other: Summary) -> Summary:
+        """Return both together, for counts and energies: emissions of two signals mean nothing."""
+        return replace(self, sums=self.sums + other.sums)
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values; a month as ``2026-10``."""
         facets = {

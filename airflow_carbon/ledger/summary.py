@@ -21,6 +21,7 @@ from airflow_carbon.ledger.spans import counted_once
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, FromClause, RowMapping, Select
 
@@ -92,6 +93,13 @@ class Summaries:
         asked = select(_RUN.dag_id).distinct().order_by(_RUN.dag_id)
         with reporting(self.ledger.engine.url), self.ledger.engine.connect() as connection:
             return list(connection.scalars(asked))
+
+    def computed_at(self, among: Among = EVERYTHING) -> datetime | None:
+        """Return when the newest account was computed; None where there is no run."""
+        asked = select(func.max(_RUN.computed_at)).where(*among.conditions())
+        with reporting(self.ledger.engine.url), self.ledger.engine.connect() as connection:
+            newest: datetime | None = connection.scalar(asked)
+        return newest
 
     def _read(self, asked: Select[Any], facets: tuple[Facet, ...]) -> list[Summary]:
         with reporting(self.ledger.engine.url), self.ledger.engine.connect() as connection:
