@@ -73,7 +73,10 @@ def get_provider_info() -> dict[str, Any]:
             {"name": "measured", "class-name": "airflow_carbon.decorators.measured.measured_task"}
         ],
         "notifications": ["airflow_carbon.notifications.footprint.CarbonNotifier"],
-        "extra-links": ["airflow_carbon.operators.portal.AzurePortalLink"],
+        "extra-links": [
+            "airflow_carbon.operators.page_link.CarbonPageLink",
+            "airflow_carbon.operators.portal.AzurePortalLink",
+        ],
         "connection-types": [_carbon_connection()],
         "config": _configuration(),
     }

@@ -32,6 +32,7 @@ from airflow_carbon.operators.booking import (
 )
 from airflow_carbon.operators.lineage import footprint_lineage
 from airflow_carbon.operators.metrics import try_metrics
+from airflow_carbon.operators.page_link import CarbonPageLink
 from airflow_carbon.operators.work import read_embodied, read_work
 from airflow_carbon.triggers.request import check_place, is_template
 
@@ -112,6 +113,7 @@ class EmissionsOperator(BaseOperator):
         "submitted",
     )
     ui_color = "#d5f0dc"
+    operator_extra_links = (CarbonPageLink(),)
 
     def __init__(  # noqa: PLR0913 - each is a word of the DAG author's
         self,
