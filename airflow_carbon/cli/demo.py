@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
     from airflow_carbon.ledger.entry import Entry
 
-HOUR: Final = timedelta(seconds=2)
-"""How long an hour of the grid takes."""
-
 STARTING: Final = timedelta(seconds=10)
 """About how long Airflow takes from its start to the first task: then it shall be evening."""
 
@@ -47,16 +44,19 @@ def run(options: argparse.Namespace) -> None:
         InvalidOptionError: a folder that has something in it.
         DemoFailedError: Airflow did not do what was asked.
     """
+    if not 0.1 <= options.hour_seconds <= 3600:  # noqa: PLR2004 - as long as an hour
+        raise InvalidOptionError("--hour-seconds", options.hour_seconds, "write 0.1 to 3600")
+    grid = Grid.of(None, timedelta(seconds=options.hour_seconds))
     folder = _folder(options.home)
     signal.signal(signal.SIGTERM, _interrupt)
     screen = console(stderr=options.json)
     try:
-        entry = _show(folder, screen)
+        entry = _show(folder, grid, screen)
         if options.json:
             print_json({"home": str(folder), "run": _plain(entry)})
             sys.stdout.flush()
         if options.ui:
-            _serve(folder, screen)
+            _serve(folder, grid, screen)
     except BaseException:
         if options.home is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -76,9 +76,8 @@ def _folder(text: str | None) -> Path:
     return folder
 
 
-def _show(folder: Path, screen: Console) -> Entry:
+def _show(folder: Path, grid: Grid, screen: Console) -> Entry:
     screen.print(f"An Airflow in {escape(str(folder))}: its database is made ...")
-    grid = Grid.of(None, HOUR)
     began = clock.now()
     home = _home(folder, grid, began)
     home.prepare()
@@ -86,7 +85,7 @@ def _show(folder: Path, screen: Console) -> Entry:
         pass
     screen.print(
         f"[bold]{DAG_ID}[/bold] runs: two hours of work, anywhere in {REGIONS}, begun within "
-        f"24 h. A typical day is replayed, an hour in {HOUR.total_seconds():g} s.\n"
+        f"24 h. A typical day is replayed, an hour in {grid.hour.total_seconds():g} s.\n"
     )
     began = clock.now() + STARTING
     home = _home(folder, grid, began)
@@ -99,11 +98,11 @@ def _show(folder: Path, screen: Console) -> Entry:
     where = escape(str(folder))
     screen.print(
         f"\nThe work ran on this machine, priced as if it ran in {entry.region}.\n"
-        f"The DAG:         {where}/dags/{DAG_ID}.py\n"
-        f"The ledger:      AIRFLOW_HOME={where} airflow-carbon ledger export runs.csv\n"
-        f"What Airflow did: {where}/demo.log\n"
-        f"With its page:   airflow-carbon demo --ui\n"
-        f"When done:       rm -r {where}"
+        f"The DAG:        {where}/dags/{DAG_ID}.py\n"
+        f"The ledger:     AIRFLOW_HOME={where} airflow-carbon ledger export runs.csv\n"
+        f"Airflow's log:  {where}/demo.log\n"
+        f"With its page:  airflow-carbon demo --ui\n"
+        f"When done:      rm -r {where}"
     )
     return entry
 
@@ -113,7 +112,7 @@ def _home(folder: Path, grid: Grid, began: datetime) -> Home:
     return Home(
         folder=folder,
         env={
-            "CARBON_DEMO_HOUR_SECONDS": str(HOUR.total_seconds()),
+            "CARBON_DEMO_HOUR_SECONDS": str(grid.hour.total_seconds()),
             "AIRFLOW_CONN_CARBON_DEFAULT": json.dumps(connection),
         },
     )
@@ -143,7 +142,7 @@ def _plain(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _serve(folder: Path, screen: Console) -> None:
+def _serve(folder: Path, grid: Grid, screen: Console) -> None:
     """Serve Airflow's own page on loopback until Ctrl-C, which is then how it is meant to end."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
@@ -156,7 +155,7 @@ def _serve(folder: Path, screen: Console) -> None:
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_port()),
     }
-    env = {**_home(folder, Grid.of(None, HOUR), clock.now()).env, **own}
+    env = {**_home(folder, grid, clock.now()).env, **own}
     screen.print(f"\nAirflow's page, without a login: {url} (in half a minute; Ctrl-C ends it all)")
     for _ in Home(folder=folder, env=env).run("standalone"):
         pass

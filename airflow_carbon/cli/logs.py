@@ -20,11 +20,7 @@ def sentences_on_stderr(level: int = logging.WARNING) -> Iterator[None]:
     import structlog  # noqa: PLC0415 - Airflow's
 
     root, theirs, before = logging.getLogger(), structlog.get_config(), logging.getLogger().level
-    on_stdout = [
-        one
-        for one in root.handlers
-        if isinstance(one, logging.StreamHandler) and one.stream in (sys.stdout, sys.__stdout__)
-    ]
+    terminals = [one for one in root.handlers if type(one) is logging.StreamHandler]
     ours = logging.StreamHandler(sys.stderr)
     ours.setFormatter(_Sentence("%(message)s"))
     structlog.configure(
@@ -33,7 +29,7 @@ def sentences_on_stderr(level: int = logging.WARNING) -> Iterator[None]:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    for one in on_stdout:
+    for one in terminals:
         root.removeHandler(one)
     root.addHandler(ours)
     root.setLevel(level)
@@ -42,7 +38,7 @@ def sentences_on_stderr(level: int = logging.WARNING) -> Iterator[None]:
     finally:
         root.setLevel(before)
         root.removeHandler(ours)
-        for one in on_stdout:
+        for one in terminals:
             root.addHandler(one)
         structlog.configure(**theirs)
 

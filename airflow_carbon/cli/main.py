@@ -6,12 +6,13 @@ import argparse
 import os
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from airflow_carbon import __version__
 from airflow_carbon.cli.ledger_options import add_ledger
-from airflow_carbon.cli.options import add_common
+from airflow_carbon.cli.options import Commands, Parser, add_common
 from airflow_carbon.cli.setup_options import add_demo, add_doctor, add_measure
 from airflow_carbon.core.errors import CarbonError, InputError
 
@@ -46,10 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run(given[1:])
     try:
-        status = _run(_parser().parse_args(given))
-        sys.stdout.flush()
+        try:
+            status = _run(_parser().parse_args(given))
+        finally:
+            sys.stdout.flush()  # what fails here should not fail at the interpreter's end
     except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return DONE
     except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 - each has its sentence and status
         return _failed(exc, show="--traceback" in given)
@@ -77,6 +80,8 @@ def _failed(error: BaseException, *, show: bool) -> int:
     """Say what went wrong in a sentence, after the traceback where it is asked for."""
     if show:
         traceback.print_exception(error)
+    if isinstance(error, OSError):
+        _write_no_more()
     match error:
         case KeyboardInterrupt():
             sentence, status = "interrupted", INTERRUPTED
@@ -92,6 +97,12 @@ def _failed(error: BaseException, *, show: bool) -> int:
     return status
 
 
+def _write_no_more() -> None:
+    """Drop what standard output did not take, at which the interpreter's end would fail again."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _module(options: argparse.Namespace) -> str:
     """Return the module of a command, or of its verb: ``azure_carbon``, ``ledger_export``."""
     words = (options.command, getattr(options, "verb", None))
@@ -99,12 +110,11 @@ def _module(options: argparse.Namespace) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="airflow-carbon",
         description="Carbon intensity as your DAGs see it: from the same Airflow connections.",
         epilog=f"{STATUSES}\n\nairflow-carbon COMMAND --help has examples.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--traceback", action="store_true", help="show where a failure is from")
@@ -123,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_forecast(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_forecast(commands: Commands) -> None:
     command = commands.add_parser(
         "forecast",
         help="the intensity of a zone or region, from now on",
@@ -140,7 +150,7 @@ def _add_forecast(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     add_common(command)
 
 
-def _add_regions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_regions(commands: Commands) -> None:
     command = commands.add_parser(
         "regions",
         help="Azure's regions, the cleanest first",
@@ -162,7 +172,7 @@ def _add_regions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_common(command)
 
 
-def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_plan(commands: Commands) -> None:
     command = commands.add_parser(
         "plan",
         help="where and when a job would emit least",
@@ -190,7 +200,7 @@ def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     add_common(command)
 
 
-def _add_backtest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_backtest(commands: Commands) -> None:
     command = commands.add_parser(
         "backtest",
         help="what a policy would have emitted in the past",
@@ -229,7 +239,7 @@ def _add_backtest(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     add_common(command)
 
 
-def _add_azure_carbon(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_azure_carbon(commands: Commands) -> None:
     command = commands.add_parser(
         "azure-carbon",
         help="what Microsoft reports for a month, beside what was measured",

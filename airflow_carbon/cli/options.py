@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - its name
+Commands: TypeAlias = "argparse._SubParsersAction[Any]"  # noqa: SLF001 - its name
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose options are not guessed from their beginnings; nor are its commands'."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, **kwargs)
 
 
 def add_command(  # noqa: PLR0913 - what a command's help says
@@ -13,14 +20,14 @@ def add_command(  # noqa: PLR0913 - what a command's help says
 ) -> argparse.ArgumentParser:
     """Add a command: one line for the list, a description, and examples under its options."""
     lines = "\n".join(f"  {line}" for line in examples.strip().splitlines())
-    return commands.add_parser(
+    command: argparse.ArgumentParser = commands.add_parser(
         name,
         help=says,
         description=description,
         epilog=f"examples:\n{lines}" + (f"\n\n{more}" if more else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
+    return command
 
 
 def add_common(command: argparse.ArgumentParser, default: str = "carbon_default") -> None:

@@ -62,6 +62,10 @@ airflow-carbon demo --json""",
         help="AIRFLOW_HOME of the demo, absent or empty (default: a new temporary one)",
     )  # fmt: skip
     command.add_argument(
+        "--hour-seconds", type=float, default=2.0, metavar="SECONDS",
+        help="how long an hour of the grid takes (default: 2)",
+    )  # fmt: skip
+    command.add_argument(
         "--ui", action="store_true",
         help="afterwards start Airflow's page there, without a login, until Ctrl-C",
     )  # fmt: skip
