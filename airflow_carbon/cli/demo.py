@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -38,7 +39,7 @@ STARTING: Final = timedelta(seconds=10)
 def run(options: argparse.Namespace) -> None:
     """Run the demo's DAG, saying what happens, and show what the ledger knows of it.
 
-    Interrupted, it ends what it started, and a temporary folder is gone.
+    Interrupted on the way, it ends what it started, and a temporary folder is gone.
 
     Raises:
         InvalidOptionError: a folder that has something in it.
@@ -157,8 +158,10 @@ def _serve(folder: Path, grid: Grid, screen: Console) -> None:
     }
     env = {**_home(folder, grid, clock.now()).env, **own}
     screen.print(f"\nAirflow's page, without a login: {url} (in half a minute; Ctrl-C ends it all)")
-    for _ in Home(folder=folder, env=env).run("standalone"):
-        pass
+    with suppress(KeyboardInterrupt):
+        for _ in Home(folder=folder, env=env).run("standalone"):
+            pass
+    screen.print(f"Airflow has ended; {escape(str(folder))} stays")
 
 
 def _free_port() -> int:
