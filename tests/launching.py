@@ -11,7 +11,7 @@ from airflow_carbon.azure.job import job_name
 from airflow_carbon.azure.target import read_targets
 
 SIZE = "Standard_NC24ads_A100_v4"
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[1] / "docs" / "how-to"
 
 
 def learning(region, **fields):
@@ -60,7 +60,7 @@ def machine(region):
 
 
 def machine_of_the_docs(region, policy="Delete", *, spot=True, **fields):
-    """Return the example of docs/azure.md; a machine that is not spot has no eviction policy."""
+    """Return the example of how-to/azure.md; a machine that is not spot has no eviction policy."""
     template = json.loads((DOCS / "azure-machine.json").read_text())
     (made,) = (one for one in template["resources"] if one["type"].endswith("/virtualMachines"))
     made["properties"]["evictionPolicy"] = policy

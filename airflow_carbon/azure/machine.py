@@ -86,7 +86,7 @@ class Machine:
 
         message = (
             f"the template gave its machine no run command named {RUN_COMMAND!r}, so nobody can "
-            "tell when its command ends: add one, as in docs/azure.md"
+            "tell when its command ends: add one, as in docs/how-to/azure.md"
         )
         lacking = replace(made, state=State.FAILED, said="NoRunCommand", message=message)
         return Ask(

@@ -77,5 +77,8 @@ def add_measure(commands: Commands) -> None:
     commands.add_parser(
         "measure",
         help="run a command and count its energy: measure --out FILE -- CMD ...",
+        usage="%(prog)s --out FILE [--interval SECONDS] -- CMD ...",
+        description="The agent, as `python -m airflow_carbon.measure`: its --help says more.",
+        prog="airflow-carbon measure",
         add_help=False,
     )

@@ -63,7 +63,7 @@ def read_policy(text: str | None) -> Policy:
     try:
         value = json.loads(text) if text and text.lstrip().startswith("{") else text
     except ValueError as exc:
-        remedy = "write a workload class, or a JSON object as docs/policies.md has it"
+        remedy = "write a workload class, or a JSON object as docs/how-to/policies.md has it"
         raise InvalidOptionError("--policy", text, remedy) from exc
     return Policy.read(value)
 

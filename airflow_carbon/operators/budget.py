@@ -39,7 +39,7 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
     Before a training (``when="before"``) it counts what the ledger has, what runs that were let
     through are expected to emit, and what the next run is; it remembers what it lets through, so
     that runs which ask at the same time see one another. After it (``"after"``) it counts what
-    the ledger has. ``docs/budgets.md`` says what counts.
+    the ledger has. ``docs/how-to/budgets.md`` says what counts.
 
     The XCom has ``reason`` (``within``, ``over_budget``, ``no_figure``, ``mixed_signals``,
     ``ledger_unreachable``), ``goes_on``, the limit, ``used_g``, ``expected_g``, ``left_g`` with

@@ -77,7 +77,8 @@ class EmissionsOperator(BaseOperator):
     :param functional_units: how much work it was: a number of
     :param functional_unit: what is counted: ``"epoch"``, ``"thousand samples"``.
     :param embodied: what building the hardware emitted, for its share in the SCI
-        (``docs/accounting.md``): ``{"kg": 150, "lifespan": "1460d", "share": 1, "source": "..."}``.
+        (``docs/explanation/accounting.md``):
+        ``{"kg": 150, "lifespan": "1460d", "share": 1, "source": "..."}``.
     :param carbon_conn_id: a connection of type ``carbon``.
     :param also: other connections of that type, by which the same energy is priced as well: one of
         a marginal signal, say. What they say is kept apart, in ``beside`` and in the ledger's
