@@ -11,31 +11,42 @@ if TYPE_CHECKING:
     from airflow_carbon.core.calendar import Blackout, ClockTime, DoneBy
     from airflow_carbon.core.policy import Policy
     from airflow_carbon.core.window import best_window
+    from airflow_carbon.decorators.carbon_aware import carbon_aware
     from airflow_carbon.meters.measuring import measuring
+    from airflow_carbon.notifications.footprint import CarbonNotifier, footprint_text
     from airflow_carbon.operators.azure import AzureTrainingOperator
     from airflow_carbon.operators.azure_carbon import AzureCarbonReportOperator
     from airflow_carbon.operators.budget import CarbonBudgetOperator
     from airflow_carbon.operators.emissions import EmissionsOperator
     from airflow_carbon.operators.gate import RetrainGate
     from airflow_carbon.operators.measured import measuring_task
+    from airflow_carbon.operators.pool import CarbonPoolOperator
     from airflow_carbon.operators.queue import PlanQueueOperator
     from airflow_carbon.operators.reconcile import ReconcileOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
     from airflow_carbon.operators.regression import EnergyRegressionOperator
     from airflow_carbon.operators.report import ReportOperator
+    from airflow_carbon.sensors.threshold import CarbonIntensitySensor
     from airflow_carbon.sensors.window import CarbonAwareSensor
+    from airflow_carbon.timetables.window import CarbonAwareTimetable
+    from airflow_carbon.triggers.grid import GridTurnsCleanTrigger
 
 __all__ = [
     "AzureCarbonReportOperator",
     "AzureTrainingOperator",
     "Blackout",
     "CarbonAwareSensor",
+    "CarbonAwareTimetable",
     "CarbonBudgetOperator",
+    "CarbonIntensitySensor",
+    "CarbonNotifier",
+    "CarbonPoolOperator",
     "ChooseRegionOperator",
     "ClockTime",
     "DoneBy",
     "EmissionsOperator",
     "EnergyRegressionOperator",
+    "GridTurnsCleanTrigger",
     "PlanQueueOperator",
     "Policy",
     "ReconcileOperator",
@@ -43,6 +54,8 @@ __all__ = [
     "RetrainGate",
     "__version__",
     "best_window",
+    "carbon_aware",
+    "footprint_text",
     "measuring",
     "measuring_task",
 ]
@@ -52,18 +65,25 @@ _HOMES: Final = {
     "AzureCarbonReportOperator": "airflow_carbon.operators.azure_carbon",
     "Blackout": "airflow_carbon.core.calendar",
     "CarbonAwareSensor": "airflow_carbon.sensors.window",
+    "CarbonAwareTimetable": "airflow_carbon.timetables.window",
     "CarbonBudgetOperator": "airflow_carbon.operators.budget",
+    "CarbonIntensitySensor": "airflow_carbon.sensors.threshold",
+    "CarbonNotifier": "airflow_carbon.notifications.footprint",
+    "CarbonPoolOperator": "airflow_carbon.operators.pool",
     "ChooseRegionOperator": "airflow_carbon.operators.region",
     "ClockTime": "airflow_carbon.core.calendar",
     "DoneBy": "airflow_carbon.core.calendar",
     "EmissionsOperator": "airflow_carbon.operators.emissions",
     "EnergyRegressionOperator": "airflow_carbon.operators.regression",
+    "GridTurnsCleanTrigger": "airflow_carbon.triggers.grid",
     "PlanQueueOperator": "airflow_carbon.operators.queue",
     "Policy": "airflow_carbon.core.policy",
     "ReconcileOperator": "airflow_carbon.operators.reconcile",
     "ReportOperator": "airflow_carbon.operators.report",
     "RetrainGate": "airflow_carbon.operators.gate",
     "best_window": "airflow_carbon.core.window",
+    "carbon_aware": "airflow_carbon.decorators.carbon_aware",
+    "footprint_text": "airflow_carbon.notifications.footprint",
     "measuring": "airflow_carbon.meters.measuring",
     "measuring_task": "airflow_carbon.operators.measured",
 }

@@ -28,6 +28,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_carbon.operators.emissions",
                     "airflow_carbon.operators.gate",
                     "airflow_carbon.operators.measured",
+                    "airflow_carbon.operators.pool",
                     "airflow_carbon.operators.queue",
                     "airflow_carbon.operators.reconcile",
                     "airflow_carbon.operators.region",
@@ -37,12 +38,19 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [
-            {"integration-name": name, "python-modules": ["airflow_carbon.sensors.window"]}
+            {
+                "integration-name": name,
+                "python-modules": [
+                    "airflow_carbon.sensors.threshold",
+                    "airflow_carbon.sensors.window",
+                ],
+            }
         ],
         "hooks": [
             {
                 "integration-name": name,
                 "python-modules": [
+                    "airflow_carbon.hooks.airflow_api",
                     "airflow_carbon.hooks.azure",
                     "airflow_carbon.hooks.carbon",
                     "airflow_carbon.hooks.ledger",
@@ -54,6 +62,9 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": name,
                 "python-modules": [
                     "airflow_carbon.triggers.azure",
+                    "airflow_carbon.triggers.grid",
+                    "airflow_carbon.triggers.pausing",
+                    "airflow_carbon.triggers.waiting",
                     "airflow_carbon.triggers.window",
                 ],
             }
@@ -61,7 +72,11 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {"name": "measured", "class-name": "airflow_carbon.decorators.measured.measured_task"}
         ],
-        "extra-links": ["airflow_carbon.operators.portal.AzurePortalLink"],
+        "notifications": ["airflow_carbon.notifications.footprint.CarbonNotifier"],
+        "extra-links": [
+            "airflow_carbon.operators.page_link.CarbonPageLink",
+            "airflow_carbon.operators.portal.AzurePortalLink",
+        ],
         "connection-types": [_carbon_connection()],
         "config": _configuration(),
     }

@@ -165,12 +165,20 @@ class Standalone:
             raise AirflowFailedError(message)
         return reply.json() if reply.content else None
 
-    def connect(self, conn_id: str, **extra: object) -> None:
-        """Write a connection of type ``carbon`` over the API, in place of an earlier one."""
+    def connect(
+        self, conn_id: str, conn_type: str = "carbon", *, extra: str | None = None, **fields: object
+    ) -> None:
+        """Write a connection over the API, in place of an earlier one.
+
+        ``fields`` are the connection's own: ``login``, ``password``; of a carbon connection, what
+        its ``extra`` holds.
+        """
+        if conn_type == "carbon":
+            fields, extra = {}, json.dumps(fields)
         known = self.api("GET", "/connections", params={"limit": 100})["connections"]
         if conn_id in {one["connection_id"] for one in known}:
             self.api("DELETE", f"/connections/{conn_id}")
-        body = {"connection_id": conn_id, "conn_type": "carbon", "extra": json.dumps(extra)}
+        body = {"connection_id": conn_id, "conn_type": conn_type, "extra": extra, **fields}
         self.api("POST", "/connections", json=body)
 
     def trigger(self, dag_id: str, **conf: object) -> str:

@@ -77,6 +77,8 @@ row of an index in PostgreSQL may not be."""
 
 GRANT_KEY: Final = ("dag_id", "run_id", "map_index", "model")
 
+BUDGET_KEY: Final = ("dag_id", "task_id", "model", "of_dag")
+
 
 def _key_columns() -> list[Column[Any]]:
     return [
@@ -317,3 +319,19 @@ carbon_grant: Final = Table(
     Index("ix_carbon_grant_granted_at", "granted_at"),
 )
 """What a budget let through, and what it is expected to emit; ``model`` is '' for a whole DAG."""
+
+carbon_budget: Final = Table(
+    "carbon_budget",
+    metadata,
+    Column("dag_id", String(ID), primary_key=True),
+    Column("task_id", String(ID), primary_key=True),
+    Column("model", String(ID), primary_key=True),
+    Column("of_dag", String(ID), primary_key=True),
+    Column("intensity_signal", String(NAME)),
+    Column("limit_g", Number, nullable=False),
+    Column("per", String(NAME), nullable=False),
+    Column("bound", String(NAME), nullable=False),
+    Column("time_zone", String(NAME), nullable=False),
+    Column("asked_at", Instant, nullable=False),
+)
+"""Budgets of a month or a model as a task last asked them; '' is every model, every DAG."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -43,6 +44,14 @@ HEAVY: Final = (
 OUT_OF_TIME: Final = "OutOfTime"
 """Our code for a job that has had its time."""
 
+SECOND: Final = "a job of this training in %s is cancelled: %s in %s was created before it"
+
+SETTLES_S: Final = 5.0
+"""How long a trigger keeps its news at first, or ten polls where those are shorter.
+
+Airflow 3.3 takes a task for dead that goes on before its scheduler has heard of the deferral.
+"""
+
 MOST_DOUBLINGS: Final = 10
 """Of that pause: an outage may last for days."""
 
@@ -72,6 +81,7 @@ class AzureJobTrigger(BaseTrigger):
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's own has no types
         self._running_since: datetime | None = None
         self._runs = asyncio.Event()
+        self._began_s = time.monotonic()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its fields."""
@@ -86,6 +96,7 @@ class AzureJobTrigger(BaseTrigger):
                 view = await self._attend_launched(arm)
             except CarbonError as exc:
                 error = str(exc)
+        await self._settled()
         yield self._event(view, error)
 
     def _event(self, view: JobView | None, error: str | None = None, **more: Any) -> TriggerEvent:
@@ -154,24 +165,45 @@ class AzureJobTrigger(BaseTrigger):
         return read_targets(self.targets)[self.region]
 
     async def _attend_launched(self, arm: AsyncArm) -> JobView:
-        # The worker has just looked. And Airflow takes a task for dead that goes on before its
-        # scheduler has heard of the deferral.
         try:
-            await self._rest(self.poll_s)
+            await self._rest(self.poll_s)  # the worker has just looked
+            await self._keep_one(arm)
             return await self._attend(arm)
         except AzureRefusedError as exc:
             if exc.code == OUT_OF_TIME:
                 await self._end(arm)
             raise
 
+    async def _keep_one(self, arm: AsyncArm) -> None:
+        """End what else there is of the training: who launched it may have died before looking.
+
+        It may be our own job that is ended: then its end is told, and the task finds the other.
+        """
+        from airflow_carbon.azure.alive import alive, keep_first
+        from airflow_carbon.azure.job import attempts_of
+        from airflow_carbon.azure.target import read_targets
+
+        targets, subscription = list(read_targets(self.targets).values()), arm.login.subscription_id
+        if len(targets) == 1:
+            return
+        try:
+            found = await arm.talk(alive(targets, subscription, attempts_of(self.name)))
+            stays, ended = await arm.talk(keep_first(found, subscription))
+        except CarbonError as exc:
+            self.log.warning("whether %s runs elsewhere, too, is not known: %s", self.name, exc)
+            return
+        if stays is not None and ended:
+            where = ", ".join(ended)
+            self.log.warning(SECOND, where, stays.name, stays.target.region)
+
     async def _attend(self, arm: AsyncArm) -> JobView:
         target, silent, said = self._target(), 0, ""
         while True:
-            pause = self.poll_s
+            pause, peace = self.poll_s, 0.0
             try:
                 view = await self._look(arm, target)
             except RateLimitedError as exc:
-                pause = max(self.poll_s, exc.retry_after / timedelta(seconds=1) / (1 - JITTER))
+                peace = exc.retry_after / timedelta(seconds=1)
                 self.log.info("%s", exc)
             except ServiceUnavailableError as exc:
                 silent += 1
@@ -187,7 +219,7 @@ class AzureJobTrigger(BaseTrigger):
                     self._runs.set()
                 if view.state.is_final:
                     return await self._timed(arm, view)
-            await self._rest(pause)
+            await self._rest(pause, peace)
 
     async def _look(self, arm: AsyncArm, target: Target) -> JobView:
         view = await arm.send(target.look(arm.login.subscription_id, self.name))
@@ -209,8 +241,14 @@ class AzureJobTrigger(BaseTrigger):
             ended_at=ended or clock.now(),
         )
 
-    async def _rest(self, seconds: float) -> None:
-        seconds *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
+    async def _settled(self) -> None:
+        """Return when the scheduler surely knows that the task waits."""
+        settles_s = min(SETTLES_S, 10 * self.poll_s)
+        await asyncio.sleep(self._began_s + settles_s - time.monotonic())
+
+    async def _rest(self, pause_s: float, peace_s: float = 0.0) -> None:
+        draw = random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
+        seconds = resting_s(pause_s, peace_s, draw)
         if self.until is not None:
             left = (datetime.fromisoformat(self.until) - clock.now()) / timedelta(seconds=1)
             if left <= 0:
@@ -218,6 +256,17 @@ class AzureJobTrigger(BaseTrigger):
                 raise AzureRefusedError(OUT_OF_TIME, message)
             seconds = min(seconds, left)
         await asyncio.sleep(seconds)
+
+
+def resting_s(pause_s: float, peace_s: float, draw: float) -> float:
+    """Return how long to rest [s]: about a pause, and no shorter than Azure wants to be left alone.
+
+    ``draw``: from -JITTER to JITTER.
+
+    >>> resting_s(30, 120, -0.1)
+    132.0
+    """
+    return max(pause_s * (1 + draw), peace_s * (1 + abs(draw)))
 
 
 def plain(view: JobView) -> dict[str, Any]:

@@ -40,6 +40,7 @@ def airflow(tmp_path_factory):
     project = HERE.parents[1] / "dags"
     for name in ("carbon_demo.py", "training", ".airflowignore"):
         (dags / name).symlink_to(project / name)
+    _rows([300.0] * 360, clock.now()).to_csv(home / "turning.csv")
     env = {
         "CARBON_DEMO_HOUR_SECONDS": "1",
         **start_azure(home),
@@ -51,9 +52,30 @@ def airflow(tmp_path_factory):
         "AIRFLOW_CONN_CARBON_DEFAULT": json.dumps(
             {"conn_type": "carbon", "extra": {"sources": "replay", "replay_speed": 3600}}
         ),
+        "AIRFLOW_CONN_TURNING": json.dumps(
+            {"conn_type": "carbon", "extra": {"replay_file": str(home / "turning.csv")}}
+        ),
     }
     with Standalone(home=home, dags=dags, env=env) as running:
         yield running
+
+
+def _rows(values, begins):
+    """Return a grid in steps of ten seconds."""
+    index = pd.date_range(begins, periods=len(values), freq="10s", name="at")
+    return pd.DataFrame({"TRIAL": values}, index=index)
+
+
+@pytest.fixture
+def turning(airflow):
+    """Lay another grid in place of the dirty one that watchers and schedules look at."""
+
+    def lay(values, begins):
+        file = airflow.home / "turning.csv"
+        _rows(values, begins).to_csv(file.with_suffix(".new"))
+        file.with_suffix(".new").replace(file)
+
+    return lay
 
 
 class Valley(NamedTuple):

@@ -35,14 +35,8 @@ def running(airflow):
             "authority": azure.url,
             "ca_file": azure.ca,
         }
-        body = {
-            "connection_id": "azure_stand_in",
-            "conn_type": "azure",
-            "login": azure.client,
-            "password": azure.secret,
-            "extra": json.dumps(extra),
-        }
-        airflow.api("POST", "/connections", json=body)
+        own = {"login": azure.client, "password": azure.secret, "extra": json.dumps(extra)}
+        airflow.connect("azure_stand_in", "azure", **own)
         yield azure
 
 
@@ -151,8 +145,7 @@ def test_a_spot_machine_that_is_lost_is_no_failure(airflow, azure, tmp_path):
 
 def test_what_was_measured_in_azure_comes_home_and_is_priced(airflow, azure, tmp_path):
     url = azure.control.sas("logs", "", base=azure.plain_url)
-    body = {"connection_id": "own_log", "conn_type": "generic", "password": url}
-    airflow.api("POST", "/connections", json=body)
+    airflow.connect("own_log", "generic", password=url)
     file = tmp_path / "home" / "energy.jsonl"
 
     run_id = airflow.trigger("azure_measured", file=str(file))
@@ -200,8 +193,7 @@ def test_a_training_pauses_when_the_grid_gets_dirty_and_is_one_run_in_the_ledger
     at = begins.isoformat()
     airflow.connect("leaving", sources="replay", replay_file=str(grid), replay_starts_at=at)
     url = azure.control.sas("logs", "pauses.jsonl", base=azure.plain_url)
-    body = {"connection_id": "energy_of_pauses", "conn_type": "generic", "password": url}
-    airflow.api("POST", "/connections", json=body)
+    airflow.connect("energy_of_pauses", "generic", password=url)
     begun, finish = tmp_path / "begun", tmp_path / "finish"
     command = f"echo begun >> {begun}; sleep 2; while ! [ -e {finish} ]; do sleep 1; done"
     run_id = airflow.trigger("azure_paused", command=command, file=str(file))
