@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from airflow import models, settings
-from airflow.api_fastapi.app import get_auth_manager, init_auth_manager, purge_cached_app
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-from airflow.models.base import Base
 from airflow.models.pool import Pool
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -17,26 +15,11 @@ MADE_UP = "made.up.token"
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """Airflow's database with one pool, in place of the one that this process would use."""
-    patch = pytest.MonkeyPatch()
-    folder = tmp_path_factory.mktemp("keda")
-    patch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{folder / 'airflow.db'}")
-    patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(folder / "passwords"))
-    patch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
-    settings.configure_vars()
-    settings.configure_orm()
-    models.import_all_models()
-    Base.metadata.create_all(settings.engine)
-    init_auth_manager()
+def database(metadata):
+    """The database of the page's tests, with two pools."""
     for name, slots in (("gpu/big", 5), ("endless", -1)):
         Pool.create_or_update_pool(name, slots, description="", include_deferred=False)
-    yield settings.engine
-    settings.dispose_orm(do_log=False)
-    purge_cached_app()
-    patch.undo()
-    settings.configure_vars()
-    settings.configure_orm()
+    return metadata
 
 
 @pytest.fixture
