@@ -32,6 +32,7 @@ MEANINGS: Final = {
     "energy_cpu_j": "energy of processors and memory [J]; null: no such device, or no reading",
     "energy_gpu_j": "energy of GPUs [J]; null: no such device, or no reading",
     "energy_j": "energy that is known, without PUE [J]",
+    "energy_modelled_j": "how much of `energy_j` a model gave [J]; null: not known",
     "energy_method": "`counter`, `power` (integrated) or `model`, joined by `+`",
     "expected_g": "what it is expected to emit [gCO2eq]; null: nothing is known of it",
     "expected_high_g": "upper bound of `expected_g`",

@@ -121,6 +121,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _called() -> str:
     started = Path(sys.argv[0]).name
+    if started == "airflow-carbon":
+        return "airflow-carbon measure"
     return f"python3 {started}" if started.endswith(".pyz") else "python -m airflow_carbon.measure"
 
 

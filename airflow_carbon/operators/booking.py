@@ -99,6 +99,7 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
     embodied: Embodied | None = None,
 ) -> Entry:
     """Return the ledger's row."""
+    from airflow_carbon.core.energy import EnergyQuality
     from airflow_carbon.core.sci import sci
     from airflow_carbon.ledger.entry import Entry
 
@@ -121,6 +122,7 @@ def ledger_entry(  # noqa: PLR0913 - a row is made of all of these
         energy_j=profile.total,
         energy_gpu_j=profile.joules_of(lambda device: not device.startswith(HOST)),
         energy_cpu_j=profile.joules_of(lambda device: device.startswith(HOST)),
+        energy_modelled_j=profile.joules_by(EnergyQuality.MODEL),
         energy_method=run.energy_method,
         coverage=run.coverage,
         pue_source=site.pue_source,
@@ -239,6 +241,7 @@ def xcom_values(entry: Entry, parts: list[dict[str, Any]]) -> dict[str, Any]:
         "embodied_g": entry.embodied_g,
         "sci_g": entry.sci_g,
         "baseline_region": entry.baseline_region,
+        "baseline_method": entry.baseline_method,
         "baseline_g": entry.baseline_g,
         "delta_g": entry.delta_g,
         "delta_percent": entry.delta_percent,
