@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop pyz test lint types contracts check bench docs clean
+.PHONY: help setup demo stop pyz test lint types contracts check bench docs dist clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ bench: setup ## Measure what the docs claim
 docs: setup ## Build the docs into docs/_build/html; a dead link or an undocumented name is an error
 	$(BIN)/python -m sphinx -E -a -b html -W --keep-going -q docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+dist: setup ## Make a release's files of the last commit in dist/, and try them in clean environments
+	@$(BIN)/python tools/release.py
 
 clean: ## Remove .venv and what tests and demo left
 	rm -rf $(VENV) .venv-peers .demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis docs/_build dist build

@@ -18,23 +18,29 @@ if TYPE_CHECKING:
     from airflow_carbon.operators.emissions import EmissionsOperator
     from airflow_carbon.operators.gate import RetrainGate
     from airflow_carbon.operators.measured import measuring_task
+    from airflow_carbon.operators.pool import CarbonPoolOperator
     from airflow_carbon.operators.queue import PlanQueueOperator
     from airflow_carbon.operators.reconcile import ReconcileOperator
     from airflow_carbon.operators.region import ChooseRegionOperator
     from airflow_carbon.operators.regression import EnergyRegressionOperator
     from airflow_carbon.sensors.window import CarbonAwareSensor
+    from airflow_carbon.timetables.window import CarbonAwareTimetable
+    from airflow_carbon.triggers.grid import GridTurnsCleanTrigger
 
 __all__ = [
     "AzureCarbonReportOperator",
     "AzureTrainingOperator",
     "Blackout",
     "CarbonAwareSensor",
+    "CarbonAwareTimetable",
     "CarbonBudgetOperator",
+    "CarbonPoolOperator",
     "ChooseRegionOperator",
     "ClockTime",
     "DoneBy",
     "EmissionsOperator",
     "EnergyRegressionOperator",
+    "GridTurnsCleanTrigger",
     "PlanQueueOperator",
     "Policy",
     "ReconcileOperator",
@@ -50,12 +56,15 @@ _HOMES: Final = {
     "AzureCarbonReportOperator": "airflow_carbon.operators.azure_carbon",
     "Blackout": "airflow_carbon.core.calendar",
     "CarbonAwareSensor": "airflow_carbon.sensors.window",
+    "CarbonAwareTimetable": "airflow_carbon.timetables.window",
     "CarbonBudgetOperator": "airflow_carbon.operators.budget",
+    "CarbonPoolOperator": "airflow_carbon.operators.pool",
     "ChooseRegionOperator": "airflow_carbon.operators.region",
     "ClockTime": "airflow_carbon.core.calendar",
     "DoneBy": "airflow_carbon.core.calendar",
     "EmissionsOperator": "airflow_carbon.operators.emissions",
     "EnergyRegressionOperator": "airflow_carbon.operators.regression",
+    "GridTurnsCleanTrigger": "airflow_carbon.triggers.grid",
     "PlanQueueOperator": "airflow_carbon.operators.queue",
     "Policy": "airflow_carbon.core.policy",
     "ReconcileOperator": "airflow_carbon.operators.reconcile",

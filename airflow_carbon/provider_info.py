@@ -28,6 +28,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_carbon.operators.emissions",
                     "airflow_carbon.operators.gate",
                     "airflow_carbon.operators.measured",
+                    "airflow_carbon.operators.pool",
                     "airflow_carbon.operators.queue",
                     "airflow_carbon.operators.reconcile",
                     "airflow_carbon.operators.region",
@@ -42,6 +43,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": name,
                 "python-modules": [
+                    "airflow_carbon.hooks.airflow_api",
                     "airflow_carbon.hooks.azure",
                     "airflow_carbon.hooks.carbon",
                     "airflow_carbon.hooks.ledger",
@@ -53,6 +55,8 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": name,
                 "python-modules": [
                     "airflow_carbon.triggers.azure",
+                    "airflow_carbon.triggers.grid",
+                    "airflow_carbon.triggers.pausing",
                     "airflow_carbon.triggers.window",
                 ],
             }

@@ -52,6 +52,7 @@ class Standalone:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = self.home / "airflow.log"
         self._started: list[subprocess.Popen[bytes]] = []
+        self._triggered: list[tuple[str, str]] = []
         self._left = False
         self._client = httpx.Client(base_url=self.url, timeout=30)
         with ExitStack() as stack:
@@ -164,12 +165,20 @@ class Standalone:
             raise AirflowFailedError(message)
         return reply.json() if reply.content else None
 
-    def connect(self, conn_id: str, **extra: object) -> None:
-        """Write a connection of type ``carbon`` over the API, in place of an earlier one."""
+    def connect(
+        self, conn_id: str, conn_type: str = "carbon", *, extra: str | None = None, **fields: object
+    ) -> None:
+        """Write a connection over the API, in place of an earlier one.
+
+        ``fields`` are the connection's own: ``login``, ``password``; of a carbon connection, what
+        its ``extra`` holds.
+        """
+        if conn_type == "carbon":
+            fields, extra = {}, json.dumps(fields)
         known = self.api("GET", "/connections", params={"limit": 100})["connections"]
         if conn_id in {one["connection_id"] for one in known}:
             self.api("DELETE", f"/connections/{conn_id}")
-        body = {"connection_id": conn_id, "conn_type": "carbon", "extra": json.dumps(extra)}
+        body = {"connection_id": conn_id, "conn_type": conn_type, "extra": extra, **fields}
         self.api("POST", "/connections", json=body)
 
     def trigger(self, dag_id: str, **conf: object) -> str:
@@ -177,6 +186,7 @@ class Standalone:
         self.until(lambda: self.has_dag(dag_id), 120, f"there is no DAG {dag_id}")
         body = {"logical_date": None, "conf": conf}
         run_id: str = self.api("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"]
+        self._triggered.append((dag_id, run_id))
         return run_id
 
     def has_dag(self, dag_id: str) -> bool:
@@ -232,15 +242,24 @@ class Standalone:
         """Wait for a run to succeed; raises with the logs of its failed tasks if it does not."""
         if self.finished(dag_id, run_id, patience_s) == "success":
             return
-        said = [f"{dag_id} {run_id} failed"]
+        message = f"{dag_id} {run_id} failed\n{self.story(dag_id, run_id)}"
+        raise AirflowFailedError(message)
+
+    def story(self, dag_id: str, run_id: str) -> str:
+        """Return what became of a run: the state and log of each task, the scheduler's reasons."""
+        said = []
         for task in self.task_instances(dag_id, run_id):
-            if task["state"] == "failed":
-                lines = self.log(dag_id, run_id, task["task_id"], task["try_number"])
-                said += [f"{task['task_id']}, try {task['try_number']}:", *lines]
+            for number in range(1, (task["try_number"] or 0) + 1):
+                said.append(f"{dag_id} {task['task_id']}, try {number}, is {task['state']}:")
+                said += self.log(dag_id, run_id, task["task_id"], number)
         # The scheduler's reason for a task that it failed by itself is in no task's log.
         scheduler = self.log_file.read_text(errors="replace").splitlines()
         said += [line for line in scheduler if "reported that the task instance" in line]
-        raise AirflowFailedError("\n".join(said))
+        return "\n".join(said)
+
+    def last_story(self) -> str:
+        """Return what became of the run that was started last."""
+        return self.story(*self._triggered[-1]) if self._triggered else "no run was started"
 
     def until(self, holds: Callable[[], bool], patience_s: float, complaint: str) -> None:
         """Wait until something holds."""

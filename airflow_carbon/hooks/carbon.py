@@ -214,9 +214,13 @@ class CarbonHook(BaseHook):
             sources,
             question,
             last=LAST_ISSUES,
-            on_failure=lambda exc: self.log.warning("the next source is asked: %s", exc),
+            on_failure=self._failed,
             strict=strict,
         )
+
+    def _failed(self, exc: CarbonError) -> None:
+        """Say that a rung of the ladder broke."""
+        self.log.warning("the next source is asked: %s", exc)
 
     def _embedded(self, missing: Exception) -> Options:
         from airflow_carbon.services.registry import Options

@@ -1,8 +1,8 @@
-"""What Airflow loads in each of its processes: nothing, unless the configuration chooses tasks."""
+"""What Airflow loads in each of its processes: the timetable; a listener where tasks are chosen."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
@@ -22,7 +22,14 @@ def _listeners() -> list[ModuleType | object]:
 
 
 class CarbonPlugin(AirflowPlugin):
-    """Listens to tasks where ``[carbon] measured_pools``, ``_tags`` or ``_operators`` name some."""
+    """The timetable, and a listener where ``[carbon] measured_pools`` and the like name tasks."""
 
     name = "airflow_carbon"
     listeners = _listeners()
+
+    @property
+    def timetables(self) -> list[Any]:  # type: ignore[override] # Airflow reads it, once
+        """The timetable: loaded where Airflow asks for it, which in its workers it does not."""
+        from airflow_carbon.timetables.window import CarbonAwareTimetable
+
+        return [CarbonAwareTimetable]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -43,6 +44,12 @@ HEAVY: Final = (
 OUT_OF_TIME: Final = "OutOfTime"
 """Our code for a job that has had its time."""
 
+SETTLES_S: Final = 5.0
+"""How long a trigger keeps its news at first, or ten polls where those are shorter.
+
+Airflow 3.3 takes a task for dead that goes on before its scheduler has heard of the deferral.
+"""
+
 MOST_DOUBLINGS: Final = 10
 """Of that pause: an outage may last for days."""
 
@@ -72,6 +79,7 @@ class AzureJobTrigger(BaseTrigger):
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's own has no types
         self._running_since: datetime | None = None
         self._runs = asyncio.Event()
+        self._began_s = time.monotonic()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its fields."""
@@ -86,6 +94,7 @@ class AzureJobTrigger(BaseTrigger):
                 view = await self._attend_launched(arm)
             except CarbonError as exc:
                 error = str(exc)
+        await self._settled()
         yield self._event(view, error)
 
     def _event(self, view: JobView | None, error: str | None = None, **more: Any) -> TriggerEvent:
@@ -154,10 +163,8 @@ class AzureJobTrigger(BaseTrigger):
         return read_targets(self.targets)[self.region]
 
     async def _attend_launched(self, arm: AsyncArm) -> JobView:
-        # The worker has just looked. And Airflow takes a task for dead that goes on before its
-        # scheduler has heard of the deferral.
         try:
-            await self._rest(self.poll_s)
+            await self._rest(self.poll_s)  # the worker has just looked
             return await self._attend(arm)
         except AzureRefusedError as exc:
             if exc.code == OUT_OF_TIME:
@@ -208,6 +215,11 @@ class AzureJobTrigger(BaseTrigger):
             started_at=started or self._running_since,
             ended_at=ended or clock.now(),
         )
+
+    async def _settled(self) -> None:
+        """Return when the scheduler surely knows that the task waits."""
+        settles_s = min(SETTLES_S, 10 * self.poll_s)
+        await asyncio.sleep(self._began_s + settles_s - time.monotonic())
 
     async def _rest(self, seconds: float) -> None:
         seconds *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret

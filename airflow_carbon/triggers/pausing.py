@@ -84,6 +84,7 @@ class FollowedJobTrigger(PausableJobTrigger):
                 for one in (attending, following):
                     one.cancel()
                 await asyncio.gather(attending, following, return_exceptions=True)
+        await self._settled()
         yield self._event(view, error, stop=stop)
 
     async def _followed(self, arm: AsyncArm) -> Pause | Move | None:
@@ -187,6 +188,7 @@ class PausedJobTrigger(PausableJobTrigger):
                 view = await self._attend(arm)
             except CarbonError as exc:
                 error = str(exc)
+        await self._settled()
         if view is None or view.state not in {State.CANCELLED, State.PREEMPTED}:
             yield self._event(view, error)
             return

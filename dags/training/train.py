@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -27,6 +30,22 @@ class Network:
         self.biases = [np.zeros(m) for _, m in sizes]
         self.moments = [(np.zeros_like(p), np.zeros_like(p)) for p in self._parameters()]
         self.steps = 0
+        self.trained_s = 0.0
+
+    def save(self, file: Path) -> None:
+        """Leave the state in a file, which is whole or the one before."""
+        part = file.with_suffix(".part.npz")
+        moments = [one for pair in self.moments for one in pair]
+        np.savez(part, *self._parameters(), *moments, counts=[self.steps, self.trained_s])
+        part.replace(file)
+
+    def load(self, file: Path) -> None:
+        """Go on from a file."""
+        with np.load(file) as kept:
+            moments = [one for pair in self.moments for one in pair]
+            for number, value in enumerate([*self._parameters(), *moments]):
+                value[...] = kept[f"arr_{number}"]
+            self.steps, self.trained_s = int(kept["counts"][0]), float(kept["counts"][1])
 
     def _parameters(self) -> list[np.ndarray]:
         return [*self.weights, *self.biases]
@@ -67,16 +86,31 @@ def main() -> None:
     """Train for a while, say how it goes, and fail if nothing was learnt."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="how long to train [s]")
-    end = time.monotonic() + parser.parse_args().seconds
+    parser.add_argument("--checkpoint", type=Path, help="where to go on from, and to leave off")
+    options = parser.parse_args()
     rng = np.random.default_rng(0)
     network = Network(rng)
     x, y = make_spirals(rng, 20_000)
     loss = float("nan")
-    while network.steps < 200 or time.monotonic() < end:  # noqa: PLR2004 - it learns by then
-        batch = rng.integers(0, len(x), 512)
-        loss = network.step(x[batch], y[batch])
-        if network.steps % 500 == 0:
-            print(f"step {network.steps}: loss {loss:.4f}", flush=True)  # noqa: T201
+    if options.checkpoint:
+        # Not with 0: it has not done its work.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        if options.checkpoint.exists():
+            network.load(options.checkpoint)
+            print(f"goes on at step {network.steps}", flush=True)  # noqa: T201
+    begun = time.monotonic() - network.trained_s
+    try:
+        while network.steps < 200 or network.trained_s < options.seconds:  # noqa: PLR2004 - it learns by then
+            batch = rng.integers(0, len(x), 512)
+            loss = network.step(x[batch], y[batch])
+            network.trained_s = time.monotonic() - begun
+            if network.steps % 500 == 0:
+                print(f"step {network.steps}: loss {loss:.4f}", flush=True)  # noqa: T201
+                if options.checkpoint:
+                    network.save(options.checkpoint)
+    finally:
+        if options.checkpoint:
+            network.save(options.checkpoint)
     accuracy = network.accuracy(*make_spirals(rng, 5_000))
     print(f"{network.steps} steps, loss {loss:.4f}, accuracy {accuracy:.1%} on new points")  # noqa: T201
     if accuracy < 0.7:  # noqa: PLR2004 - two spirals: chance is one half

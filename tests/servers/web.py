@@ -120,7 +120,7 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[Web]:
                 self.wfile.write(piece)
                 time.sleep(said.dribble_s)
 
-        do_GET = do_POST = do_PUT = answer  # noqa: N815 - the base class's names
+        do_GET = do_PATCH = do_POST = do_PUT = answer  # noqa: N815 - the base class's names
 
         def log_message(self, *_: object) -> None:
             """Keep the tests' output clean."""

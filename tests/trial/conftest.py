@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,18 @@ from standalone import Standalone
 from airflow_carbon import clock
 
 HERE = Path(__file__).parent
+EXAMPLES = ("batch_scoring", "carbon_demo", "hyperparameter_sweep", "region_choice")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A trial that fails says what its last run did: on a machine of others, that is all we see."""
+    report = yield
+    running = getattr(item, "funcargs", {}).get("airflow")
+    if report.failed and running is not None:
+        with suppress(Exception):
+            report.sections.append(("Airflow", running.last_story()[-6000:]))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +39,9 @@ def airflow(tmp_path_factory):
     dags.mkdir()
     (dags / "trial").symlink_to(HERE / "dags")
     project = HERE.parents[1] / "dags"
-    for name in ("carbon_demo.py", "training", ".airflowignore"):
+    for name in (*(f"{one}.py" for one in EXAMPLES), "training", ".airflowignore"):
         (dags / name).symlink_to(project / name)
+    _rows([300.0] * 360, clock.now()).to_csv(home / "turning.csv")
     env = {
         "CARBON_DEMO_HOUR_SECONDS": "1",
         **start_azure(home),
@@ -39,9 +53,30 @@ def airflow(tmp_path_factory):
         "AIRFLOW_CONN_CARBON_DEFAULT": json.dumps(
             {"conn_type": "carbon", "extra": {"sources": "replay", "replay_speed": 3600}}
         ),
+        "AIRFLOW_CONN_TURNING": json.dumps(
+            {"conn_type": "carbon", "extra": {"replay_file": str(home / "turning.csv")}}
+        ),
     }
     with Standalone(home=home, dags=dags, env=env) as running:
         yield running
+
+
+def _rows(values, begins):
+    """Return a grid in steps of ten seconds."""
+    index = pd.date_range(begins, periods=len(values), freq="10s", name="at")
+    return pd.DataFrame({"TRIAL": values}, index=index)
+
+
+@pytest.fixture
+def turning(airflow):
+    """Lay another grid in place of the dirty one that watchers and schedules look at."""
+
+    def lay(values, begins):
+        file = airflow.home / "turning.csv"
+        _rows(values, begins).to_csv(file.with_suffix(".new"))
+        file.with_suffix(".new").replace(file)
+
+    return lay
 
 
 class Valley(NamedTuple):

@@ -35,14 +35,8 @@ def running(airflow):
             "authority": azure.url,
             "ca_file": azure.ca,
         }
-        body = {
-            "connection_id": "azure_stand_in",
-            "conn_type": "azure",
-            "login": azure.client,
-            "password": azure.secret,
-            "extra": json.dumps(extra),
-        }
-        airflow.api("POST", "/connections", json=body)
+        own = {"login": azure.client, "password": azure.secret, "extra": json.dumps(extra)}
+        airflow.connect("azure_stand_in", "azure", **own)
         yield azure
 
 
@@ -151,8 +145,7 @@ def test_a_spot_machine_that_is_lost_is_no_failure(airflow, azure, tmp_path):
 
 def test_what_was_measured_in_azure_comes_home_and_is_priced(airflow, azure, tmp_path):
     url = azure.control.sas("logs", "", base=azure.plain_url)
-    body = {"connection_id": "own_log", "conn_type": "generic", "password": url}
-    airflow.api("POST", "/connections", json=body)
+    airflow.connect("own_log", "generic", password=url)
     file = tmp_path / "home" / "energy.jsonl"
 
     run_id = airflow.trigger("azure_measured", file=str(file))
@@ -183,46 +176,54 @@ def test_a_training_pauses_when_the_grid_gets_dirty_and_is_one_run_in_the_ledger
     begins, file = clock.now(), tmp_path / "home" / "energy.jsonl"
     grid = tmp_path / "leaving.csv"
 
-    def lay(values):
-        index = pd.date_range(begins, periods=300, freq="1s", name="at")
+    def lay(*spells):
+        """Write the grid: each spell is (seconds since it begins, intensity from then on)."""
+        index = pd.date_range(begins, periods=1500, freq="1s", name="at")
+        at, values = np.arange(1500), np.full(1500, 100.0)
+        for since, value in spells:
+            values[at >= since] = value
         new = tmp_path / "new.csv"
         pd.DataFrame({"SE-SE3": values}, index=index).to_csv(new)
         new.replace(grid)
 
-    lay(np.full(300, 100.0))
+    def seconds():
+        return (clock.now() - begins).total_seconds()
+
+    lay()
     at = begins.isoformat()
     airflow.connect("leaving", sources="replay", replay_file=str(grid), replay_starts_at=at)
     url = azure.control.sas("logs", "pauses.jsonl", base=azure.plain_url)
-    body = {"connection_id": "energy_of_pauses", "conn_type": "generic", "password": url}
-    airflow.api("POST", "/connections", json=body)
-    done = tmp_path / "done"
-    command = (
-        f"n=$(cat {done} 2>/dev/null || echo 0); "
-        f"while [ $n -lt 35 ]; do sleep 1; n=$((n+1)); echo $n > {done}; done"
-    )
+    airflow.connect("energy_of_pauses", "generic", password=url)
+    begun, finish = tmp_path / "begun", tmp_path / "finish"
+    command = f"echo begun >> {begun}; sleep 2; while ! [ -e {finish} ]; do sleep 1; done"
     run_id = airflow.trigger("azure_paused", command=command, file=str(file))
     name = attended(airflow, run_id, "azure_paused")
-    airflow.until(done.exists, 30, "it does not train")
-    clean = round((clock.now() - begins).total_seconds()) + 30
-    lay([400.0] * clean + [40.0] * (300 - clean))
+    airflow.until(begun.exists, 60, "it does not train")
+    dirty = int(seconds())
+    # Clean long after the pause is asked for, then, once it stands, at once: the test waits for
+    # the machine, however slow, never the other way round.
+    lay((dirty, 400.0), (dirty + 150, 40.0))
 
     def paused():
         stopped = azure.control.job(name)["status"] == "Canceled"
         return stopped and "pauses to" in said(airflow, run_id, "azure_paused")
 
-    airflow.until(paused, 60, "it is not paused")
+    airflow.until(paused, 150, "it is not paused")
     (train, *_) = (
         one for one in airflow.task_instances("azure_paused", run_id) if one["task_id"] == "train"
     )
     assert train["state"] in {"deferred", "queued", "running"}
-    assert airflow.finished("azure_paused", run_id, 180) == "success"
+    clean = int(seconds()) + 5
+    lay((dirty, 400.0), (clean, 10.0), (clean + 250, 40.0))
+    finish.touch()
+    assert airflow.finished("azure_paused", run_id, 240) == "success"
 
     result = airflow.xcom("azure_paused", run_id, "train")
     first, second = result["segments"]
     assert (first["ended"], second["ended"]) == ("paused", "succeeded")
     assert first["ended_at"] < second["started_at"]
     assert second["started_at"] >= (begins + timedelta(seconds=clean - 1)).isoformat()
-    assert done.read_text() == "35\n"
+    assert begun.read_text() == "begun\nbegun\n"
     assert azure.control.starts(first["name"]) == azure.control.starts(second["name"]) == 1
     measured = read_measurement(file)
     assert measured.segments == 2

@@ -55,15 +55,20 @@ with DAG("azure_measured", schedule=None, params={"file": ""}, default_args=ARGS
     )
     train >> account
 
-with DAG("azure_paused", schedule=None, params={"command": "sleep 3", "file": ""}):
+with DAG(
+    "azure_paused",
+    schedule=None,
+    params={"command": "sleep 3", "file": ""},
+    default_args=ARGS,
+):
     train = AzureTrainingOperator(
         task_id="train",
         command="{{ params.command }}",
         targets=TARGETS,
         region="swedencentral",
         pause={
-            "duration": "40s",
-            "max_delay": "3m",
+            "duration": "200s",
+            "max_delay": "10m",
             "drift": {"share": 0.2, "lasting": "2s"},
             "stopping": {"time": "1s", "most": 2},
             "carbon_conn_id": "leaving",

@@ -1,0 +1,1 @@
+"""The carbon page in Airflow's UI."""
