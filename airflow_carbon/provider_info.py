@@ -33,11 +33,18 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_carbon.operators.reconcile",
                     "airflow_carbon.operators.region",
                     "airflow_carbon.operators.regression",
+                    "airflow_carbon.operators.report",
                 ],
             }
         ],
         "sensors": [
-            {"integration-name": name, "python-modules": ["airflow_carbon.sensors.window"]}
+            {
+                "integration-name": name,
+                "python-modules": [
+                    "airflow_carbon.sensors.threshold",
+                    "airflow_carbon.sensors.window",
+                ],
+            }
         ],
         "hooks": [
             {
@@ -57,6 +64,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_carbon.triggers.azure",
                     "airflow_carbon.triggers.grid",
                     "airflow_carbon.triggers.pausing",
+                    "airflow_carbon.triggers.waiting",
                     "airflow_carbon.triggers.window",
                 ],
             }
@@ -64,7 +72,11 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {"name": "measured", "class-name": "airflow_carbon.decorators.measured.measured_task"}
         ],
-        "extra-links": ["airflow_carbon.operators.portal.AzurePortalLink"],
+        "notifications": ["airflow_carbon.notifications.footprint.CarbonNotifier"],
+        "extra-links": [
+            "airflow_carbon.operators.page_link.CarbonPageLink",
+            "airflow_carbon.operators.portal.AzurePortalLink",
+        ],
         "connection-types": [_carbon_connection()],
         "config": _configuration(),
     }

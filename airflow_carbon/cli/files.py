@@ -1,44 +1,17 @@
-"""Files of rows: each appears whole, or not at all."""
+"""Files of rows."""
 
 from __future__ import annotations
 
 import csv
-import os
-from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from airflow_carbon.core.errors import InvalidOptionError, MissingExtraError
+from airflow_carbon.core.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-
-@contextmanager
-def appearing(file: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give a path beside the file to write at; at the end, without an error, it is the file.
-
-    Raises:
-        InvalidOptionError: the file is there and must not be replaced, or can't be written.
-    """
-    target = file.resolve()
-    if target.exists() and not (replace and target.is_file()):
-        remedy = "name another" if not target.is_file() else "name another, or write --replace"
-        raise InvalidOptionError("FILE", str(file), f"it is there already: {remedy}")
-    part = target.with_name(f".{target.name}.{token_hex(4)}")
-    try:
-        yield part
-        with part.open("rb+") as written:
-            os.fsync(written.fileno())
-        part.replace(target)
-    except OSError as exc:
-        fault = f"it can't be written: {exc.strerror or exc}"
-        raise InvalidOptionError("FILE", str(file), fault) from exc
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def write_csv(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_carbon.cli.files import appearing, write_csv, write_parquet
+from airflow_carbon.cli.files import write_csv, write_parquet
 from airflow_carbon.cli.show import print_json
 from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.flexibility import parse_instant
 from airflow_carbon.core.month import parse_month, span_of
 from airflow_carbon.hooks.ledger import LedgerHook
 from airflow_carbon.ledger import codecarbon, export
+from airflow_carbon.reports.writing import appearing
 
 if TYPE_CHECKING:
     import argparse

@@ -11,6 +11,7 @@ from airflow_carbon.azure.regions import region as region_by_name
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID
 from airflow_carbon.hooks.ledger import DEFAULT_CONN_ID as LEDGER_CONN_ID
 from airflow_carbon.operators.measured import measuring_task
+from airflow_carbon.operators.page_link import CarbonPageLink
 from airflow_carbon.operators.work import read_work
 from airflow_carbon.triggers.request import check_place, is_template
 
@@ -57,6 +58,7 @@ class MeasuredOperator(DecoratedOperator, PythonOperator):
     """
 
     custom_operator_name: str = "@task.measured"
+    operator_extra_links = (CarbonPageLink(),)
     template_fields: Sequence[str] = (
         "templates_dict",
         "op_args",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from sqlalchemy import and_, delete, select
+from sqlalchemy import and_, delete, func, select
 
 from airflow_carbon.core.errors import InvalidSeriesError
 from airflow_carbon.core.intensity import FactorType, Forecast, IntensitySeries, Signal
@@ -53,6 +53,22 @@ class Archive:
         """Return the newest issue."""
         found = self._issues(source, zone, limit=1)
         return found[0] if found else None
+
+    def newest(self, *, since: datetime) -> list[Forecast]:
+        """Return the newest issue of each source and zone that issued since an instant."""
+        rows = carbon_issue.c
+        last = (
+            select(rows.source, rows.zone, func.max(rows.issued_at).label("issued_at"))
+            .where(rows.issued_at >= since)
+            .group_by(rows.source, rows.zone)
+            .subquery()
+        )
+        asked = select(carbon_issue).join(
+            last,
+            and_(*(rows[name] == last.c[name] for name in last.c.keys())),  # noqa: SIM118
+        )
+        with self._reporting(), self._engine.connect() as connection:
+            return [_forecast(row) for row in connection.execute(asked).mappings()]
 
     def issues(
         self, source: str, zone: ZoneKey, *, since: datetime, every: timedelta = timedelta(0)

@@ -41,6 +41,8 @@ class Entry:
     energy_j: float
     energy_gpu_j: float | None = None
     energy_cpu_j: float | None = None
+    energy_modelled_j: float | None = None
+    """How much of ``energy_j`` a model gave; None in rows of before that was kept."""
     energy_method: str
     coverage: float
     pue: float

@@ -15,7 +15,7 @@ from airflow_carbon.ledger.schema import VERSION_TABLE
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """Every revision in ``migrations/versions``, oldest first: known without importing Alembic."""
 
 IMMEDIATE: Final = "carbon_immediate"

@@ -13,7 +13,7 @@ from airflow_carbon.core.reconcile import RunShare
 from airflow_carbon.ledger.engine import reporting
 from airflow_carbon.ledger.migrate import IMMEDIATE
 from airflow_carbon.ledger.schema import carbon_provider_emission, carbon_run
-from airflow_carbon.ledger.spans import share_within
+from airflow_carbon.ledger.spans import counted_once, share_within
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -92,15 +92,27 @@ class ProviderReports:
         with reporting(self.ledger.engine.url), self.ledger.engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(asked)}
 
-    def measured(self, begin: datetime, end: datetime) -> list[RunShare]:
+    def subscriptions(self, month: date) -> list[str]:
+        """Return the subscriptions of which a month is stored."""
+        asked = select(_ROWS.subscription_id).where(_ROWS.month == month).distinct()
+        with reporting(self.ledger.engine.url), self.ledger.engine.connect() as connection:
+            return sorted(connection.scalars(asked))
+
+    def measured(self, begin: datetime, end: datetime, signal: str | None = None) -> list[RunShare]:
         """Return what each try of a task emitted in ``[begin, end)``, by when it ran.
+
+        Of those that were priced by a signal, where one is named. What a later try holds as well
+        counts once.
 
         Of a try that ran beyond that, the share of its intervals that begin within; where it
         has none, the share of its time.
         """
         run = carbon_run.c
         asked = select(carbon_run).where(
-            run.started_at < end, or_(run.ended_at > begin, run.started_at >= begin)
+            run.started_at < end,
+            or_(run.ended_at > begin, run.started_at >= begin),
+            counted_once(),
+            *([] if signal is None else [run.intensity_signal == signal]),
         )
         with reporting(self.ledger.engine.url), self.ledger.engine.connect() as connection:
             rows = connection.execute(asked.order_by(run.started_at)).mappings().all()

@@ -93,6 +93,19 @@ class Reservations:
         with reporting(self.ledger.engine.url), self.ledger.engine.connect() as connection:
             return [(row[0], row[1]) for row in connection.execute(asked)]
 
+    def standing(self, now: datetime) -> dict[Holder, Span]:
+        """Return who holds which span that has not ended."""
+        rows = carbon_reservation.c
+        names = tuple(Holder.__slots__)
+        asked = select(*(rows[name] for name in names), rows.begins_at, rows.ends_at).where(
+            rows.ends_at > now
+        )
+        with reporting(self.ledger.engine.url), self.ledger.engine.connect() as connection:
+            return {
+                Holder(**{name: row[name] for name in names}): (row["begins_at"], row["ends_at"])
+                for row in connection.execute(asked).mappings()
+            }
+
 
 def _is(key: dict[str, Any]) -> ColumnElement[bool]:
     return and_(*(carbon_reservation.c[name] == value for name, value in key.items()))

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from airflow_carbon.ledger.types import Instant, Number
@@ -44,7 +45,39 @@ VERSION_KEY: Final = (*KEY, "version")
 
 SIGNAL_KEY: Final = (*KEY, "intensity_signal", "intensity_factor_type", "version")
 
+RETRIED: Final = text("try_number > 1")
+"""Of which rows SQLite has a small index, to see at once that a try has no later one."""
+
+SUMMED: Final = (
+    "dag_id",
+    "task_id",
+    "model",
+    "intensity_signal",
+    "intensity_factor_type",
+    "started_at",
+    "try_number",
+    "map_index",
+    "run_id",
+    "ended_at",
+    "energy_j",
+    "energy_modelled_j",
+    "coverage",
+    "emissions_g",
+    "emissions_low_g",
+    "emissions_high_g",
+    "baseline_g",
+    "delta_g",
+    "planned_emissions_g",
+    "functional_units",
+    "embodied_g",
+    "settled_at",
+)
+"""All that sums by DAG, task, model and month read, in an index of SQLite's: its rows are long. The
+row of an index in PostgreSQL may not be."""
+
 GRANT_KEY: Final = ("dag_id", "run_id", "map_index", "model")
+
+BUDGET_KEY: Final = ("dag_id", "task_id", "model", "of_dag")
 
 
 def _key_columns() -> list[Column[Any]]:
@@ -72,6 +105,7 @@ def _run_columns() -> list[Column[Any]]:
         Column("energy_j", Number, nullable=False),
         Column("energy_gpu_j", Number),
         Column("energy_cpu_j", Number),
+        Column("energy_modelled_j", Number),
         Column("energy_method", String(NAME), nullable=False),
         Column("coverage", Number, nullable=False),
         Column("pue", Number, nullable=False),
@@ -140,6 +174,9 @@ carbon_run: Final = Table(
     Index("ix_carbon_run_model", "model", "ended_at"),
     Index("ix_carbon_run_dag", "dag_id", "ended_at"),
     Index("ix_carbon_run_ended_at", "ended_at"),
+    Index("ix_carbon_run_started_at", "started_at", *KEY),
+    Index("ix_carbon_run_retried", *KEY, "started_at", sqlite_where=RETRIED).ddl_if("sqlite"),
+    Index("ix_carbon_run_summed", *SUMMED).ddl_if("sqlite"),
 )
 """One row a try of a task: the newest version of it."""
 
@@ -282,3 +319,19 @@ carbon_grant: Final = Table(
     Index("ix_carbon_grant_granted_at", "granted_at"),
 )
 """What a budget let through, and what it is expected to emit; ``model`` is '' for a whole DAG."""
+
+carbon_budget: Final = Table(
+    "carbon_budget",
+    metadata,
+    Column("dag_id", String(ID), primary_key=True),
+    Column("task_id", String(ID), primary_key=True),
+    Column("model", String(ID), primary_key=True),
+    Column("of_dag", String(ID), primary_key=True),
+    Column("intensity_signal", String(NAME)),
+    Column("limit_g", Number, nullable=False),
+    Column("per", String(NAME), nullable=False),
+    Column("bound", String(NAME), nullable=False),
+    Column("time_zone", String(NAME), nullable=False),
+    Column("asked_at", Instant, nullable=False),
+)
+"""Budgets of a month or a model as a task last asked them; '' is every model, every DAG."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, exists, func, not_, select
+from sqlalchemy import Integer, and_, func, literal_column, not_, select
 
 from airflow_carbon.ledger.engine import reporting
 from airflow_carbon.ledger.schema import KEY, carbon_interval, carbon_run
@@ -45,11 +45,10 @@ def counted_once() -> ColumnElement[bool]:
     """
     run, later = carbon_run.c, carbon_run.alias("later")
     same = (later.c[name] == run[name] for name in KEY if name != "try_number")
-    return not_(
-        exists().where(
-            *same, later.c.try_number > run.try_number, later.c.started_at <= run.started_at
-        )
-    )
+    one = literal_column("1", Integer)
+    is_later = (later.c.try_number > run.try_number, later.c.started_at <= run.started_at)
+    implied = later.c.try_number > one  # and what SQLite's index of them asks for
+    return not_(select(one).where(*same, implied, *is_later).exists())
 
 
 def booked_until(ledger: Ledger, key: RunKey) -> datetime | None:

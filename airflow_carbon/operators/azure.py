@@ -136,6 +136,7 @@ class AzureTrainingOperator(AttendedTraining):
         self.most_preemptions = int(parse_number("most_preemptions", most_preemptions))
         self.azure_conn_id = azure_conn_id
         self.portal_page = ""
+        self._hide()
         if timeout is not None and not is_template(timeout):
             parse_duration("timeout", timeout)
         if not (is_template(targets) or targets):
@@ -189,11 +190,11 @@ class AzureTrainingOperator(AttendedTraining):
         if ending and state == "cancelled":
             self.log.info("%s has ended: it is launched anew", event["name"])
             self._launch_and_wait(context, skipped=skipped, until=self._until(), segments=over)
+        if state == "cancelled" and (other := self._another(context)):
+            self.log.warning("%s was one too many: %s it is", event["name"], other.name)
+            self._wait_for(context, other, skipped=skipped, until=until, over=over)
         if code in CAPACITY_CODES:
             skipped[event["region"]] = f"{message} ({code})"
             self.log.warning("no room in %s: %s", event["region"], message)
             self._launch_and_wait(context, skipped=skipped, until=until, segments=over)
         return self._fail(context, over, event, view["said"], message)
-
-    def on_kill(self) -> None:
-        """Cancel nothing: while the job is found or launched, a retry will find it again."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from airflow_carbon.core.budget import Emitted, Verdict
     from airflow_carbon.ledger.budgets import Asker, Budgets, Scope
+    from airflow_carbon.ledger.store import Ledger
 
 
 class CarbonBudgetOperator(BaseOperator, SkipMixin):
@@ -168,6 +169,7 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
             with LedgerHook(self.ledger_conn_id).ledger() as ledger:
                 from airflow_carbon.ledger.budgets import Budgets
 
+                self._note(ledger, asker, scope, budget)
                 verdict = self._verdict(Budgets(ledger), asker, scope, budget, before=before)
         except LedgerError as exc:
             return {"reason": "ledger_unreachable", "said": str(exc)}, exc
@@ -181,6 +183,21 @@ class CarbonBudgetOperator(BaseOperator, SkipMixin):
             return result, UnknownFigureError(what, "write signal='average' or signal='marginal'")
         self.log.info("%s", verdict.sentence())
         return result, None
+
+    def _note(self, ledger: Ledger, asker: Asker, scope: Scope, budget: Budget) -> None:
+        """Let the carbon page know of a budget that stands."""
+        from airflow_carbon.ledger.standing import Standing, StandingBudgets
+
+        if budget.per in {Per.MONTH, Per.MODEL}:
+            StandingBudgets(ledger).note(
+                Standing(
+                    dag_id=asker.dag_id,
+                    task_id=self.task_id,
+                    budget=budget,
+                    scope=scope,
+                    asked_at=clock.now(),
+                )
+            )
 
     def _verdict(
         self, budgets: Budgets, asker: Asker, scope: Scope, budget: Budget, *, before: bool

@@ -32,6 +32,7 @@ from airflow_carbon.operators.booking import (
 )
 from airflow_carbon.operators.lineage import footprint_lineage
 from airflow_carbon.operators.metrics import try_metrics
+from airflow_carbon.operators.page_link import CarbonPageLink
 from airflow_carbon.operators.work import read_embodied, read_work
 from airflow_carbon.triggers.request import check_place, is_template
 
@@ -54,7 +55,7 @@ class EmissionsOperator(BaseOperator):
 
     The XCom is the footprint: energy_kwh, emissions_g with emissions_low_g and
     emissions_high_g, mean_g_per_kwh, pue, energy_method, coverage, intensity_source,
-    intensity_quality, and the difference against baseline (baseline_g, delta_g,
+    intensity_quality, and the difference against baseline (baseline_g, baseline_method, delta_g,
     delta_percent; negative is cleaner; None where the baseline's intensity is not known), and
     beside it planned_emissions_g, which the plan promised of this energy.
     The event of an asset among ``outlets`` carries the footprint in its extra, under ``carbon``.
@@ -112,6 +113,7 @@ class EmissionsOperator(BaseOperator):
         "submitted",
     )
     ui_color = "#d5f0dc"
+    operator_extra_links = (CarbonPageLink(),)
 
     def __init__(  # noqa: PLR0913 - each is a word of the DAG author's
         self,

@@ -10,19 +10,30 @@ import pytest
 
 import airflow_carbon
 
-HEAVY = ("pandas", "numpy", "httpx", "azure", "sqlalchemy", "pynvml")
+HEAVY = (
+    "pandas",
+    "numpy",
+    "httpx",
+    "azure",
+    "sqlalchemy",
+    "pynvml",
+    "fastapi",
+    "plotly",
+)
 ROOT = Path(airflow_carbon.__file__).parent
+SHELL_ROOMS = (
+    "hooks",
+    "triggers",
+    "sensors",
+    "operators",
+    "timetables",
+    "decorators",
+    "listener",
+    "notifications",
+)
 SHELL = sorted(
     f"airflow_carbon.{path.relative_to(ROOT).with_suffix('').as_posix().replace('/', '.')}"
-    for room in (
-        "hooks",
-        "triggers",
-        "sensors",
-        "operators",
-        "timetables",
-        "decorators",
-        "listener",
-    )
+    for room in SHELL_ROOMS
     for path in (ROOT / room).glob("*.py")
 )
 
@@ -76,6 +87,15 @@ def test_a_training_that_may_be_paused_is_read_without_anything_heavy():
 
 def test_the_provider_info_loads_nothing_heavy():
     assert loaded_by("import airflow_carbon.provider_info as p; p.get_provider_info()") == ""
+
+
+def test_the_pages_plugin_loads_nothing_heavy_until_airflow_serves_it():
+    """Every process of Airflow loads plugins; one of them serves pages."""
+    code = (
+        "from airflow_carbon.plugin.airflow_plugin import CarbonPagePlugin as P; P().external_views"
+    )
+    assert loaded_by(code) == ""
+    assert "fastapi" in loaded_by(f"{code}; P().fastapi_apps")
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():

@@ -44,10 +44,13 @@ class Airflow:
         if name not in self.pools:
             return Say(404, {"detail": "not found"})
         if ask.method == "PATCH":
+            if set(ask.body) != {"pool", "slots", "include_deferred"}:
+                return Say(422, {"detail": [{"type": "missing", "msg": "Field required"}]})
             assert ask.query == {"update_mask": "slots"}
+            assert ask.body["include_deferred"] is True
             self.pools[name] = ask.body["slots"]
             self.changes.append(ask.body["slots"])
-        return Say(body={"name": name, "slots": self.pools[name], "occupied_slots": 0})
+        return Say(body={"name": name, "slots": self.pools[name], "include_deferred": True})
 
 
 @pytest.fixture

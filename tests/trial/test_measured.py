@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -54,6 +55,9 @@ def test_a_measured_task_is_in_the_ledger_and_returns_what_it_did(airflow):
     assert BUSY_J * 0.9 < entry.energy_cpu_j < BUSY_J * 3
     assert entry.emissions_g > 0
     assert airflow.xcom("measured", run_id, "train") == {"value": 7}
+    path = f"/dags/measured/dagRuns/{quote(run_id)}/taskInstances/train/links"
+    link = airflow.api("GET", path)["extra_links"]["Carbon"]
+    assert link.startswith(f"{airflow.url}/plugin/carbon/carbon/run?dag_id=measured&run_id=")
     assert airflow.xcom("measured", run_id, "plain") == 7
     assert set(kept(airflow, "measured", run_id)) == {"unbooked"}
     assert "ledger_that_is_not_there" in "\n".join(airflow.log("measured", run_id, "unbooked"))
