@@ -54,6 +54,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_carbon.hooks.azure",
                     "airflow_carbon.hooks.carbon",
                     "airflow_carbon.hooks.ledger",
+                    "airflow_carbon.hooks.offline",
                 ],
             }
         ],
