@@ -59,7 +59,7 @@ MEANINGS: Final = {
     "limit_g": "the limit [gCO2eq]",
     "machine_size": "size of the machine, where it was named",
     "map_index": "Airflow's index of a mapped task, else -1",
-    "model": "the model that was trained or asked; '' in a grant: a whole DAG",
+    "model": "the model that was trained or asked; '': a whole DAG, or every model",
     "month": "the first day of the month",
     "of_dag": "the DAG whose emissions count; '' for all",
     "package_version": "version of this package that computed it",
