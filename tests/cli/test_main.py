@@ -20,8 +20,9 @@ from airflow_carbon.cli.main import STATUSES, main
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    ["demo"], ["plan"], ["forecast"], ["regions"], ["backtest"], ["azure-carbon"], ["doctor"],
-    ["ledger", "export"], ["ledger", "migrate"], ["ledger", "prune"], ["ledger", "reconcile"],
+    ["demo"], ["plan"], ["forecast"], ["regions"], ["backtest"], ["azure-carbon"], ["report"],
+    ["doctor"], ["ledger", "export"], ["ledger", "migrate"], ["ledger", "prune"],
+    ["ledger", "reconcile"],
 ]  # fmt: skip
 
 
