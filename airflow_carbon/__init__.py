@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from airflow_carbon.core.calendar import Blackout, ClockTime, DoneBy
     from airflow_carbon.core.policy import Policy
     from airflow_carbon.core.window import best_window
+    from airflow_carbon.decorators.carbon_aware import carbon_aware
     from airflow_carbon.meters.measuring import measuring
+    from airflow_carbon.notifications.footprint import CarbonNotifier, footprint_text
     from airflow_carbon.operators.azure import AzureTrainingOperator
     from airflow_carbon.operators.azure_carbon import AzureCarbonReportOperator
     from airflow_carbon.operators.budget import CarbonBudgetOperator
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_carbon.operators.region import ChooseRegionOperator
     from airflow_carbon.operators.regression import EnergyRegressionOperator
     from airflow_carbon.operators.report import ReportOperator
+    from airflow_carbon.sensors.threshold import CarbonIntensitySensor
     from airflow_carbon.sensors.window import CarbonAwareSensor
     from airflow_carbon.timetables.window import CarbonAwareTimetable
     from airflow_carbon.triggers.grid import GridTurnsCleanTrigger
@@ -35,6 +38,8 @@ __all__ = [
     "CarbonAwareSensor",
     "CarbonAwareTimetable",
     "CarbonBudgetOperator",
+    "CarbonIntensitySensor",
+    "CarbonNotifier",
     "CarbonPoolOperator",
     "ChooseRegionOperator",
     "ClockTime",
@@ -49,6 +54,8 @@ __all__ = [
     "RetrainGate",
     "__version__",
     "best_window",
+    "carbon_aware",
+    "footprint_text",
     "measuring",
     "measuring_task",
 ]
@@ -60,6 +67,8 @@ _HOMES: Final = {
     "CarbonAwareSensor": "airflow_carbon.sensors.window",
     "CarbonAwareTimetable": "airflow_carbon.timetables.window",
     "CarbonBudgetOperator": "airflow_carbon.operators.budget",
+    "CarbonIntensitySensor": "airflow_carbon.sensors.threshold",
+    "CarbonNotifier": "airflow_carbon.notifications.footprint",
     "CarbonPoolOperator": "airflow_carbon.operators.pool",
     "ChooseRegionOperator": "airflow_carbon.operators.region",
     "ClockTime": "airflow_carbon.core.calendar",
@@ -73,6 +82,8 @@ _HOMES: Final = {
     "ReportOperator": "airflow_carbon.operators.report",
     "RetrainGate": "airflow_carbon.operators.gate",
     "best_window": "airflow_carbon.core.window",
+    "carbon_aware": "airflow_carbon.decorators.carbon_aware",
+    "footprint_text": "airflow_carbon.notifications.footprint",
     "measuring": "airflow_carbon.meters.measuring",
     "measuring_task": "airflow_carbon.operators.measured",
 }

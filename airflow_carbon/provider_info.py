@@ -38,7 +38,13 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [
-            {"integration-name": name, "python-modules": ["airflow_carbon.sensors.window"]}
+            {
+                "integration-name": name,
+                "python-modules": [
+                    "airflow_carbon.sensors.threshold",
+                    "airflow_carbon.sensors.window",
+                ],
+            }
         ],
         "hooks": [
             {
@@ -48,6 +54,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_carbon.hooks.azure",
                     "airflow_carbon.hooks.carbon",
                     "airflow_carbon.hooks.ledger",
+                    "airflow_carbon.hooks.offline",
                 ],
             }
         ],
@@ -58,6 +65,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_carbon.triggers.azure",
                     "airflow_carbon.triggers.grid",
                     "airflow_carbon.triggers.pausing",
+                    "airflow_carbon.triggers.waiting",
                     "airflow_carbon.triggers.window",
                 ],
             }
@@ -65,6 +73,7 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {"name": "measured", "class-name": "airflow_carbon.decorators.measured.measured_task"}
         ],
+        "notifications": ["airflow_carbon.notifications.footprint.CarbonNotifier"],
         "extra-links": [
             "airflow_carbon.operators.page_link.CarbonPageLink",
             "airflow_carbon.operators.portal.AzurePortalLink",

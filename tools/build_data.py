@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 REGIONS_HEADER = """\
-Azure's public regions, as of 2026-06: facts, compiled by tools/build_data.py. Empty: unknown, or nobody published it.
+Azure's regions, as of 2026-06: facts, compiled by tools/build_data.py. Empty: unknown, or nobody published it.
+cloud: as Azure's tools call it. The US Government's and China's are apart: a subscription is in one cloud, with its own login.
 region, display_name, geography, physical_location, category, access_restricted, paired_region: Azure Resource Manager,
   subscriptions/{id}/locations (2026-04). The two early-update regions (centraluseuap, eastus2euap) are left out: they
   take no customers' work. access_restricted: open only to customers who need a second region in that country.
@@ -38,6 +39,12 @@ zone_electricity_maps: Electricity Maps' list of data centres (config/data_cente
   (CAISO), and it is westus2 that is in Washington.
 zone_watttime: Green Software Foundation, Real Time Energy and Carbon Standard for Cloud Providers, 2023, where given
   and not in disagreement with the zone.
+AzureUSGovernment: names as Microsoft's AzureLocation has them (azure-core for .NET, 2025), of the five regions that take
+  work; the DoD's, open to it alone, stand in Iowa and Virginia (FedScoop, "Microsoft slates new cloud centers dedicated to
+  Defense Department", 2015). More than the state is not published: position and zone are those of Microsoft's public
+  region in that state (centralus, eastus2, southcentralus, westus3).
+AzureChinaCloud, run by 21Vianet: names, pairs and access from docs.azure.cn, "Azure regions list" (2025); zone and position
+  from Electricity Maps' list of data centres. chinaeast3, restricted and of unpublished position, is left out.
 pue, pue_year, pue_source [1]: the same, from Microsoft's publications: `measured`, `design` for a design value, or `stated`."""
 
 PROFILES_HEADER = """\
@@ -75,7 +82,27 @@ GROUP_OF_GEOGRAPHY = {"India": "Asia Pacific"}
 
 WATTTIME_DISAGREES = {"northcentralus", "westus"}
 
-EMBER_COUNTRY = {"AE": "ARE", "IN-SO": "IND", "MX": "MEX", "MY-WM": "MYS", "QA": "QAT"}
+PUBLIC, GOVERNMENT, CHINA = "AzurePublicCloud", "AzureUSGovernment", "AzureChinaCloud"
+
+IN_THE_STATE_OF = {
+    "usdodcentral": ("US DoD Central", "Iowa", "centralus"),
+    "usdodeast": ("US DoD East", "Virginia", "eastus2"),
+    "usgovarizona": ("US Gov Arizona", "Arizona", "westus3"),
+    "usgovtexas": ("US Gov Texas", "Texas", "southcentralus"),
+    "usgovvirginia": ("US Gov Virginia", "Virginia", "eastus2"),
+}
+"""Regions of the US Government: display name, state, the public region in the same state."""
+
+IN_CHINA = {
+    "chinaeast": ("China East", "31.2323", "121.9692", "chinanorth"),
+    "chinaeast2": ("China East 2", "30.5702", "119.9265", "chinanorth2"),
+    "chinanorth": ("China North", "40.5065", "116.0912", "chinaeast"),
+    "chinanorth2": ("China North 2", "39.6311", "118.3977", "chinaeast2"),
+    "chinanorth3": ("China North 3", "42.7106", "116.2780", ""),
+}
+"""Display name, latitude, longitude, the pair."""
+
+EMBER_COUNTRY = {"AE": "ARE", "CN": "CHN", "IN-SO": "IND", "MX": "MEX", "MY-WM": "MYS", "QA": "QAT"}
 """Countries (ISO 3166-1 alpha-3) of the zones without an hourly series."""
 
 HOURS = [f"h{hour:02}" for hour in range(24)]
@@ -100,7 +127,52 @@ def read_regions(file: Path) -> list[dict[str, Any]]:
     """Return the rows of ``azure_regions.csv``, by name."""
     table = pd.read_csv(file, keep_default_na=False, dtype=str)
     records = table[~table["region"].isin(NOT_FOR_CUSTOMERS)].to_dict("records")
-    return sorted(map(_region, records), key=lambda row: str(row["region"]))
+    public = list(map(_region, records))
+    by_name = {row["region"]: row for row in public}
+    government = [_government(name, by_name) for name in IN_THE_STATE_OF]
+    return sorted(public + government + _china(), key=lambda row: str(row["region"]))
+
+
+def _government(name: str, public: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    display, state, beside = IN_THE_STATE_OF[name]
+    return public[beside] | {
+        "region": name,
+        "cloud": GOVERNMENT,
+        "display_name": display,
+        "geography": "Azure Government",
+        "physical_location": state,
+        "category": "",
+        "access_restricted": str(name.startswith("usdod")).lower(),
+        "pue": "",
+        "pue_year": "",
+        "pue_source": "",
+        "paired_region": "",
+    }
+
+
+def _china() -> list[dict[str, Any]]:
+    return [
+        {
+            "region": name,
+            "cloud": CHINA,
+            "display_name": display,
+            "geography": "China",
+            "geography_group": "China",
+            "country": "CN",
+            "physical_location": "",
+            "latitude": latitude,
+            "longitude": longitude,
+            "category": "",
+            "access_restricted": "false",
+            "zone_electricity_maps": "CN",
+            "zone_watttime": "",
+            "pue": "",
+            "pue_year": "",
+            "pue_source": "",
+            "paired_region": pair,
+        }
+        for name, (display, latitude, longitude, pair) in IN_CHINA.items()
+    ]
 
 
 def _region(row: dict[str, str]) -> dict[str, Any]:
@@ -113,6 +185,7 @@ def _region(row: dict[str, str]) -> dict[str, Any]:
     kind = next((k for k in ("measured", "design") if k in row["pue_source"]), "stated")
     return {
         "region": name,
+        "cloud": PUBLIC,
         "display_name": row["display_name"],
         "geography": row["geography"],
         "geography_group": row["geography_group"] or GROUP_OF_GEOGRAPHY[row["geography"]],

@@ -25,7 +25,8 @@ from airflow_carbon.core.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
+    from typing import TypeAlias
 
     from azure.core.rest import AsyncHttpResponse, HttpResponse
 
@@ -80,6 +81,11 @@ class Ask(Generic[T]):
         )
 
 
+if TYPE_CHECKING:
+    Talk: TypeAlias = Generator[Ask[Any], Any, T]
+    """Several questions, each depending on the answers before it; it has no colour either."""
+
+
 class Arm:
     """Azure Resource Manager, asked from ordinary code."""
 
@@ -119,6 +125,21 @@ class Arm:
             found = _answer(found, reply)
         return found
 
+    def talk(self, talk: Talk[T]) -> T:
+        """Ask one question after another; what :meth:`send` raises is raised in the talk."""
+        try:
+            ask = next(talk)
+            while True:
+                try:
+                    answer = self.send(ask)
+                except CarbonError as exc:
+                    ask = talk.throw(exc)
+                else:
+                    ask = talk.send(answer)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+
 
 class AsyncArm:
     """Azure Resource Manager, asked from an event loop."""
@@ -148,6 +169,21 @@ class AsyncArm:
                 raise _translated(exc) from exc
             found = _answer(found, reply)
         return found
+
+    async def talk(self, talk: Talk[T]) -> T:
+        """Ask one question after another, as :meth:`Arm.talk`."""
+        try:
+            ask = next(talk)
+            while True:
+                try:
+                    answer = await self.send(ask)
+                except CarbonError as exc:
+                    ask = talk.throw(exc)
+                else:
+                    ask = talk.send(answer)
+        except StopIteration as end:
+            found: T = end.value
+            return found
 
 
 def _options(login: Login) -> dict[str, Any]:

@@ -1,21 +1,34 @@
 """Azure Container Apps: a manual job on a serverless GPU in a region's environment.
 
-Microsoft.App/jobs, api-version 2024-03-01.
+Microsoft.App/jobs, api-version 2024-03-01; why an execution failed, 2024-08-02-preview, as no
+published version up to 2025-07-01 tells it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon.azure.arm import Ask
-from airflow_carbon.azure.job import MADE, JobView, State, Work, final_state, nothing
+from airflow_carbon.azure.job import (
+    CREATED,
+    ITS_OWN,
+    MADE,
+    JobView,
+    State,
+    Work,
+    final_state,
+    instant,
+    nothing,
+)
 
 if TYPE_CHECKING:
     from airflow_carbon.azure.arm import Reply
 
 API_VERSION: Final = "2024-03-01"
+
+DETAILS_VERSION: Final = "2024-08-02-preview"
+"""The version that tells of an execution's containers: exit code, status, a word on why."""
 
 LONGEST_S: Final = 7 * 24 * 3600
 """A replica's time limit [s] where the work names none: Container Apps asks for one."""
@@ -113,13 +126,14 @@ class ContainerApps:
         """Return what tells how far a job is: its first execution, there is no second."""
         resource = self.resource(subscription, name)
 
-        def read(reply: Reply) -> JobView:
+        def read(reply: Reply) -> JobView | Ask[JobView]:
             executions = sorted(reply.body["value"], key=_began)
             if not executions:
                 return JobView(resource=resource, state=State.PENDING, said=CREATED)
             first, *others = (_execution(resource, one) for one in executions)
             running = (one.part for one in others if not one.state.is_final)
-            return replace(first, others=tuple(part for part in running if part))
+            view = replace(first, others=tuple(part for part in running if part))
+            return _why(resource, view) if view.state is State.FAILED else view
 
         path = f"{resource}/executions"
         return Ask(method="GET", path=path, api_version=API_VERSION, read=read)
@@ -132,10 +146,6 @@ class ContainerApps:
 
     def release(self, subscription: str, name: str, view: JobView) -> None:
         """Nothing is left to give back: the service keeps the machines."""
-
-
-CREATED: Final = "Created"
-"""Our word for a job that is there, but was never started."""
 
 
 def _created(reply: Reply) -> JobView:
@@ -156,15 +166,41 @@ def _execution(resource: str, execution: dict[str, Any]) -> JobView:
         state=final_state(_STATES.get(said, State.PENDING), said, ""),
         said=said,
         part=execution.get("name"),
-        started_at=_instant(properties.get("startTime")),
-        ended_at=_instant(properties.get("endTime")),
+        created_at=instant(properties.get("startTime")),
+        started_at=instant(properties.get("startTime")),
+        ended_at=instant(properties.get("endTime")),
+    )
+
+
+def _why(resource: str, view: JobView) -> Ask[JobView]:
+    """Ask what an execution died of; whoever does not tell it has told enough."""
+    logs = f"what it printed is in the logs of its environment, of the execution {view.part}"
+
+    def read(reply: Reply) -> JobView:
+        details = reply.body["properties"].get("detailedStatus") or {}
+        replicas = details.get("replicas") or []
+        failed = [
+            one
+            for replica in replicas
+            for one in replica.get("containers") or []
+            if one.get("code")
+        ]
+        if not failed:
+            return replace(view, message=f"its exit code is not told; {logs}")
+        last = failed[-1]
+        words = (last.get("status"), last.get("additionalInformation"))
+        said = ", ".join([f"exit code {last['code']}", *(str(word) for word in words if word)])
+        return replace(view, code=ITS_OWN, message=f"{said}; {logs}")
+
+    return Ask(
+        method="GET",
+        path=f"{resource}/executions/{view.part}",
+        api_version=DETAILS_VERSION,
+        read=read,
+        refused=lambda _: replace(view, message=f"its exit code is not told; {logs}"),
     )
 
 
 def _began(execution: dict[str, Any]) -> tuple[str, str]:
     """Return what orders executions the same for everybody: times are of whole seconds."""
     return str(execution["properties"].get("startTime") or ""), str(execution.get("name") or "")
-
-
-def _instant(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

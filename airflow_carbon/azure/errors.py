@@ -55,6 +55,8 @@ _AZURE_REMEDIES = {
     "InvalidTemplate": "mend the template: `az deployment group validate` tells more",
     "InvalidTemplateDeployment": "mend the template: `az deployment group validate` tells more",
     "NoRoom": "name more regions or sizes in targets=, or ask for more quota",
+    "InvalidPropertyValue": "name a size that Azure has in that region",
+    "ManagedEnvironmentNotFound": "create it in the target's resource group, or name another",
     "MissingSubscriptionRegistration": "register it once: `az provider register --namespace ...`",
     "OperationNotAllowed": "ask for more quota, or allow other regions or sizes",
     "QuotaExceeded": "ask for more quota, or allow other regions or sizes",
@@ -78,3 +80,16 @@ class TrainingFailedError(CarbonError):
     def __str__(self) -> str:
         why = f": {self.message.strip()}" if self.message.strip() else ""
         return f"the training {self.name} ended as {self.said}{why}; more at {self.link}"
+
+
+class LaunchStoppedError(CarbonError):
+    """The task was ended while its training was being launched."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"the task was ended while {self.name} was launched: it is not launched, or cancelled"
+        )

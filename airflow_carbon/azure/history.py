@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon.azure.arm import Ask, error_of
+from airflow_carbon.azure.job import instant
 from airflow_carbon.azure.machine_learning import API_VERSION
 from airflow_carbon.core.errors import CarbonError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
+    from datetime import datetime
 
-    from airflow_carbon.azure.arm import Arm, AsyncArm, Reply
+    from airflow_carbon.azure.arm import Arm, AsyncArm, Reply, Talk
 
 STD_LOG: Final = "std_log.txt"
 """The file of the run history with what the command printed (Microsoft Learn, "View and
@@ -44,32 +45,19 @@ def log_of(arm: Arm, resource: str) -> str | None:
 
 def _told(arm: Arm, resource: str) -> Mapping[str, Any]:
     """Return a run's details; empty where it has none."""
-    asking = _details(resource)
-    try:
-        ask = next(asking)
-        while True:
-            ask = asking.send(arm.send(ask))
-    except StopIteration as end:
-        return end.value or {}
+    return arm.talk(_details(resource)) or {}
 
 
 async def atimes_of(arm: AsyncArm, resource: str) -> tuple[datetime | None, datetime | None]:
     """Return when a job of Azure Machine Learning began to run and ended; None: nobody can say."""
-    details: Mapping[str, Any] | None = None
-    asking = _details(resource)
     try:
-        ask = next(asking)
-        while True:
-            ask = asking.send(await arm.send(ask))
-    except StopIteration as end:
-        details = end.value
+        details = await arm.talk(_details(resource)) or {}
     except CarbonError:
         return None, None
-    details = details or {}
-    return _instant(details.get("startTimeUtc")), _instant(details.get("endTimeUtc"))
+    return instant(details.get("startTimeUtc")), instant(details.get("endTimeUtc"))
 
 
-def _details(resource: str) -> Generator[Ask[Any], Any, Mapping[str, Any] | None]:
+def _details(resource: str) -> Talk[Mapping[str, Any] | None]:
     """Ask for a run's details, and before that for where they are."""
     workspace, _, name = resource.rpartition("/jobs/")
     if "/workspaces/" not in workspace:
@@ -80,14 +68,6 @@ def _details(resource: str) -> Generator[Ask[Any], Any, Mapping[str, Any] | None
         f"{history}/history/v1.0{workspace}/runs/{name}/details", _body
     )
     return details
-
-
-def _instant(text: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
 
 
 def _get(path: str, read: Any) -> Ask[Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
+from airflow_carbon.core.handover import UPLOAD_URL
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
 
     from airflow_carbon.azure.arm import Ask
 
@@ -23,12 +25,11 @@ MADE: Final = 201
 _PREEMPTED: Final = ("preempt", "evict")
 """What Azure's messages say of a spot machine that was taken away."""
 
-
-UPLOAD_URL: Final = "AIRFLOW_CARBON_UPLOAD_URL"
-"""The variable by which the agent knows where to put its log."""
-
 CANCELLING: Final = "CancelRequested"
 """Azure Machine Learning's word for a job that somebody has cancelled, and that has not ended."""
+
+CREATED: Final = "Created"
+"""Our word for a job that is there, but was never started."""
 
 ITS_OWN: Final = "UserError"
 """Azure Machine Learning's code for a command that failed by itself."""
@@ -87,7 +88,8 @@ class JobView:
 
     ``said`` is Azure's own word for the state, ``link`` the job's page where Azure names one,
     ``part`` what has to be named to cancel it, where that is not the job itself; ``others`` are
-    parts beside it that run and should not. ``is_new``: this very request created it.
+    parts beside it that run and should not. ``created_at``, by Azure's clock, is when the job came
+    to be, or was started where that is apart. ``is_new``: this very request created it.
     """
 
     resource: str
@@ -98,10 +100,21 @@ class JobView:
     link: str | None = None
     part: str | None = None
     others: tuple[str, ...] = ()
+    created_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     is_new: bool = False
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it is over, and has not done its work."""
+        return self.state.is_final and self.state is not State.SUCCEEDED
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs, will run, or has done its work: it is the training, or one too many."""
+        return self.said != CREATED and not self.has_failed
 
 
 class Target(Protocol):
@@ -134,14 +147,28 @@ class Target(Protocol):
         """Return what gives back the machine of a job that is over; None where Azure does."""
 
 
-def training_name(*, dag_id: str, run_id: str, task_id: str, map_index: int, salt: str = "") -> str:
+def training_name(
+    *, dag_id: str, run_id: str, task_id: str, map_index: int, installation: str = ""
+) -> str:
     """Return the name of a task's training: the same for every retry, and for every scheduler.
+
+    ``installation`` tells an Airflow from another that has DAGs and runs of the same names.
 
     >>> training_name(dag_id="train", run_id="r", task_id="t", map_index=-1)
     'carbon-c9ec2fb0d7797a6814c6'
     """
-    text = "\0".join((dag_id, run_id, task_id, str(map_index), salt))
+    text = "\0".join((dag_id, run_id, task_id, str(map_index), installation))
     return f"carbon-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
+
+
+def attempts_of(name: str) -> Callable[[int], str]:
+    """Return what names the attempts at the training of which a job is one.
+
+    >>> attempts_of("carbon-c9ec2fb0d7797a6814c6-1")(2)
+    'carbon-c9ec2fb0d7797a6814c6-2'
+    """
+    training = name.rpartition("-")[0]
+    return lambda attempt: f"{training}-{attempt}"
 
 
 def job_name(*, attempt: int, **training: Any) -> str:
@@ -185,3 +212,16 @@ def final_state(state: State, code: str, message: str) -> State:
 
 def nothing(_: object) -> None:
     """Read an answer that says nothing."""
+
+
+def instant(text: object) -> datetime | None:
+    """Return an instant as Azure writes it; None where it has none, or none that can be read.
+
+    >>> instant("2026-11-21T09:00:00.1234567Z")
+    datetime.datetime(2026, 11, 21, 9, 0, 0, 123456, tzinfo=datetime.timezone.utc)
+    """
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

@@ -10,12 +10,12 @@ machine that was told to end from one that was taken away.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon import clock
 from airflow_carbon.azure.arm import Ask
-from airflow_carbon.azure.job import CANCELLING, ITS_OWN, JobView, State, nothing
+from airflow_carbon.azure.job import CANCELLING, ITS_OWN, JobView, State, instant, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -165,8 +165,8 @@ def _told(made: JobView, tags: Mapping[str, str], power: str) -> JobView | None:
         said=said,
         code=ITS_OWN if state is State.FAILED else "",
         message=tags.get(f"{_TAG}message", ""),
-        started_at=_instant(tags.get(f"{_TAG}started_at")),
-        ended_at=_instant(tags.get(f"{_TAG}ended_at")),
+        started_at=instant(tags.get(f"{_TAG}started_at")),
+        ended_at=instant(tags.get(f"{_TAG}ended_at")),
     )
 
 
@@ -183,8 +183,8 @@ def _executed(made: JobView, told: Mapping[str, Any]) -> JobView:
         said=said,
         code=ITS_OWN if state is State.FAILED else "",
         message=message,
-        started_at=_instant(told.get("startTime")),
-        ended_at=_instant(told.get("endTime")) if state.is_final else None,
+        started_at=instant(told.get("startTime")),
+        ended_at=instant(told.get("endTime")) if state.is_final else None,
     )
 
 
@@ -206,11 +206,3 @@ def _judged(view: JobView, told: Mapping[str, Any], power: str, *, is_spot: bool
     if killed and view.ended_at and clock.now() - view.ended_at < _EVICTION:
         return replace(view, state=State.RUNNING, said="Killed", ended_at=None)
     return view
-
-
-def _instant(text: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return found if found.tzinfo else None

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon.azure.arm import Ask
-from airflow_carbon.azure.job import CANCELLING, MADE, JobView, State, Work, final_state, nothing
+from airflow_carbon.azure.job import (
+    CANCELLING,
+    MADE,
+    JobView,
+    State,
+    Work,
+    final_state,
+    instant,
+    nothing,
+)
 
 if TYPE_CHECKING:
     from airflow_carbon.azure.arm import Reply
@@ -114,5 +123,6 @@ def _read(reply: Reply) -> JobView:
         state=state,
         said=said,
         message=message,
+        created_at=instant((reply.body.get("systemData") or {}).get("createdAt")),
         link=(services.get("Studio") or {}).get("endpoint"),
     )

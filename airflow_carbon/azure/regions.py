@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from airflow_carbon.core.errors import InvalidOptionError, UnknownRegionError
-from airflow_carbon.core.region import Region
+from airflow_carbon.core.region import PUBLIC_CLOUD, Region
 from airflow_carbon.core.units import RegionName, ZoneKey
 from airflow_carbon.data import region_rows
 
@@ -30,7 +30,7 @@ the European Economic Area."""
 
 @lru_cache(maxsize=1)
 def regions() -> Mapping[str, Region]:
-    """Return every public Azure region by its name."""
+    """Return every Azure region by its name, of all its clouds."""
     return MappingProxyType(
         {
             row.region: Region(
@@ -45,6 +45,7 @@ def regions() -> Mapping[str, Region]:
                 pue_year=row.pue_year,
                 pue_source=row.pue_source,
                 restricted=row.access_restricted,
+                cloud=row.cloud,
             )
             for row in region_rows().values()
         }
@@ -69,7 +70,8 @@ def select(allowed: str | Iterable[str]) -> list[Region]:
     ``allowed`` is a list, or text divided by commas, of: a region (``swedencentral``), a
     geography (``Sweden``), a group of geographies (``Europe``: the UK, Norway and Switzerland
     included), a union (``EU``, ``EEA``), a country (``SE``), ``all``. Restricted regions come
-    along only by name.
+    along only by name, those of a government's cloud by name or by a place in which no public
+    region lies (``Azure Government``, ``China``).
 
     Raises:
         UnknownRegionError: a word that is none of these.
@@ -88,9 +90,12 @@ def resident(
 
     Raises:
         UnknownRegionError: a word that can't be read.
-        InvalidOptionError: none is left.
+        InvalidOptionError: none is left; regions of several clouds.
     """
     left, left_out = permitted(allowed, residency, deny)
+    if len(clouds := sorted({one.cloud for one in left})) > 1:
+        remedy = f"a subscription is in one of {', '.join(clouds)}: name regions of that one"
+        raise InvalidOptionError("regions", allowed, remedy)
     if left:
         return left
     if any(why.startswith("deny=") for why in left_out.values()):
@@ -98,6 +103,19 @@ def resident(
         raise InvalidOptionError("deny", deny, remedy)
     remedy = "none of the regions lies there: widen regions= or residency="
     raise InvalidOptionError("residency", residency, remedy)
+
+
+def check_cloud(names: Iterable[str], cloud: str) -> None:
+    """Refuse regions that are not in the cloud of whoever asks.
+
+    Raises:
+        UnknownRegionError: there is none of that name.
+        InvalidOptionError: a region of another cloud.
+    """
+    for name in names:
+        if (found := region(name)).cloud != cloud:
+            remedy = f"{found.name} is in {found.cloud}: write that in the Azure connection"
+            raise InvalidOptionError("cloud_environment", cloud, remedy)
 
 
 def permitted(
@@ -145,7 +163,8 @@ def _matching(word: str) -> list[Region]:
     if plain in regions():
         return [regions()[plain]]
     open_to_all = [one for one in regions().values() if not one.restricted]
-    found = [one for one in open_to_all if _lies_in(one, word)]
+    lying = [one for one in open_to_all if _lies_in(one, word)]
+    found = [one for one in lying if one.cloud == PUBLIC_CLOUD] or lying
     if not found:
         places = {place for one in open_to_all for place in (one.geography, one.geography_group)}
         raise UnknownRegionError(word, [*regions(), *sorted(places)])

@@ -5,17 +5,20 @@ Microsoft.Resources/deployments, api-version 2024-07-01.
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon.azure.arm import Ask, error_of
-from airflow_carbon.azure.job import MADE, JobView, State, Work, final_state, nothing
+from airflow_carbon.azure.job import MADE, JobView, State, Work, final_state, instant, nothing
 from airflow_carbon.azure.machine import Machine
 from airflow_carbon.core.errors import InvalidOptionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from airflow_carbon.azure.arm import Reply
     from airflow_carbon.azure.errors import AzureRefusedError
@@ -175,5 +178,19 @@ def _deployed(reply: Reply) -> JobView:
         said=said,
         code=code,
         message=message,
+        created_at=_begun(properties),
         outputs=properties.get("outputs") or {},
     )
+
+
+_DURATION: Final = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
+
+
+def _begun(properties: Mapping[str, Any]) -> datetime | None:
+    """Return when a deployment began: its duration before its timestamp, which is the latest."""
+    at, took = instant(properties.get("timestamp")), properties.get("duration")
+    found = _DURATION.fullmatch(str(took)) if took else None
+    if at is None or found is None:
+        return at
+    days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return at - timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)

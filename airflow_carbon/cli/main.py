@@ -1,17 +1,20 @@
-"""The command line: reads the arguments, asks, prints; needs no Airflow database.
-
-Exit status: 0 done; 1 no source has an answer; 2 what was written can't be.
-"""
+"""The command line: reads the arguments, asks, prints; needs no Airflow database."""
 
 from __future__ import annotations
 
 import argparse
-import logging
+import os
 import sys
+import traceback
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from airflow_carbon import __version__
+from airflow_carbon.cli.ledger_options import add_ledger
+from airflow_carbon.cli.options import Commands, Parser, add_common
+from airflow_carbon.cli.report_options import add_report
+from airflow_carbon.cli.setup_options import add_demo, add_doctor, add_measure
 from airflow_carbon.core.errors import CarbonError, InputError
 
 if TYPE_CHECKING:
@@ -20,24 +23,85 @@ if TYPE_CHECKING:
 DONE: Final = 0
 NO_ANSWER: Final = 1
 CAN_NOT_BE: Final = 2
+OUR_FAULT: Final = 70
+"""``EX_SOFTWARE`` of BSD's sysexits."""
+INTERRUPTED: Final = 130
+
+STATUSES: Final = """\
+exit status:
+  0    done; of doctor: nothing fails
+  1    no source has an answer, or the ledger, a file or Azure does not do as asked
+  2    what was written can't be: an option, a connection, a place
+  70   a fault of airflow-carbon itself; --traceback shows where
+  130  interrupted by Ctrl-C
+  of measure: the command's own"""
+
+WITHOUT_AIRFLOW: Final = frozenset({"demo", "measure"})
+"""The commands in whose process Airflow is not imported."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["measure"]:
+        from airflow_carbon.measure import run  # noqa: PLC0415 - it is alone in its process
+
+        return run(given[1:])
     try:
-        import_module(f"airflow_carbon.cli.{_module(options)}").run(options)
-    except InputError as exc:
-        print(f"airflow-carbon: {exc}", file=sys.stderr)
-        return CAN_NOT_BE
-    except CarbonError as exc:
-        print(f"airflow-carbon: {exc}", file=sys.stderr)
-        return NO_ANSWER
+        try:
+            status = _run(_parser().parse_args(given))
+        finally:
+            sys.stdout.flush()  # what fails here should not fail at the interpreter's end
     except BrokenPipeError:  # `| head` has read enough
-        sys.stderr.close()
-    return DONE
+        _write_no_more()
+        return DONE
+    except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 - each has its sentence and status
+        return _failed(exc, show="--traceback" in given)
+    return status
+
+
+def _run(options: argparse.Namespace) -> int:
+    module = f"airflow_carbon.cli.{_module(options)}"
+    if options.command in WITHOUT_AIRFLOW:
+        return _status(module, options)
+    from airflow_carbon.cli.airflow_side import its_connections  # noqa: PLC0415 - heavy
+    from airflow_carbon.cli.logs import sentences_on_stderr  # noqa: PLC0415 - it imports Airflow
+
+    with sentences_on_stderr(), its_connections():
+        return _status(module, options)
+
+
+def _status(module: str, options: argparse.Namespace) -> int:
+    """Run a command's module; it returns nothing, or a status."""
+    status: int | None = import_module(module).run(options)
+    return DONE if status is None else status
+
+
+def _failed(error: BaseException, *, show: bool) -> int:
+    """Say what went wrong in a sentence, after the traceback where it is asked for."""
+    if show:
+        traceback.print_exception(error)
+    if isinstance(error, OSError):
+        _write_no_more()
+    match error:
+        case KeyboardInterrupt():
+            sentence, status = "interrupted", INTERRUPTED
+        case InputError():
+            sentence, status = str(error), CAN_NOT_BE
+        case CarbonError() | OSError():
+            sentence, status = str(error), NO_ANSWER
+        case _:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            sentence = f"this should not happen: {what}; --traceback shows where"
+            status = OUR_FAULT
+    print(f"airflow-carbon: {sentence}", file=sys.stderr)
+    return status
+
+
+def _write_no_more() -> None:
+    """Drop what standard output did not take, at which the interpreter's end would fail again."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _module(options: argparse.Namespace) -> str:
@@ -47,25 +111,31 @@ def _module(options: argparse.Namespace) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="airflow-carbon",
         description="Carbon intensity as your DAGs see it: from the same Airflow connections.",
+        epilog=f"{STATUSES}\n\nairflow-carbon COMMAND --help has examples.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--traceback", action="store_true", help="show where a failure is from")
     commands = parser.add_subparsers(
         title="commands", dest="command", required=True, metavar="COMMAND"
     )
+    add_demo(commands)
+    _add_plan(commands)
     _add_forecast(commands)
     _add_regions(commands)
-    _add_plan(commands)
     _add_backtest(commands)
+    add_measure(commands)
     _add_azure_carbon(commands)
-    _add_report(commands)
-    _add_ledger(commands)
+    add_report(commands)
+    add_ledger(commands)
+    add_doctor(commands)
     return parser
 
 
-def _add_forecast(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_forecast(commands: Commands) -> None:
     command = commands.add_parser(
         "forecast",
         help="the intensity of a zone or region, from now on",
@@ -79,10 +149,10 @@ def _add_forecast(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     command.add_argument("place", metavar="ZONE_OR_REGION", help="DE, SE-SE3, swedencentral, ...")
     command.add_argument("--hours", type=float, default=48, help="how far ahead (default: 48)")
     command.add_argument("--duration", help="mark the best window of a job so long: 4h, 90m")
-    _add_common(command)
+    add_common(command)
 
 
-def _add_regions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_regions(commands: Commands) -> None:
     command = commands.add_parser(
         "regions",
         help="Azure's regions, the cleanest first",
@@ -101,10 +171,10 @@ def _add_regions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="regions, countries, geographies or groups of them (default: all)",
     )  # fmt: skip
     command.add_argument("--hours", type=float, default=24, help="how far ahead (default: 24)")
-    _add_common(command)
+    add_common(command)
 
 
-def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_plan(commands: Commands) -> None:
     command = commands.add_parser(
         "plan",
         help="where and when a job would emit least",
@@ -129,10 +199,10 @@ def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument(
         "--region", default="all", help="regions, countries, geographies, by commas (default: all)"
     )
-    _add_common(command)
+    add_common(command)
 
 
-def _add_backtest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_backtest(commands: Commands) -> None:
     command = commands.add_parser(
         "backtest",
         help="what a policy would have emitted in the past",
@@ -168,10 +238,10 @@ def _add_backtest(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     past.add_argument("--scale", type=float, default=1.0, help="g/kWh of a unit (default: 1)")
     past.add_argument("--archive", action="store_true", help="what the ledger kept")
     command.add_argument("--plot", metavar="FILE", help="write a picture: .png or .html")
-    _add_common(command)
+    add_common(command)
 
 
-def _add_azure_carbon(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_azure_carbon(commands: Commands) -> None:
     command = commands.add_parser(
         "azure-carbon",
         help="what Microsoft reports for a month, beside what was measured",
@@ -188,98 +258,4 @@ def _add_azure_carbon(commands: argparse._SubParsersAction[argparse.ArgumentPars
     command.add_argument("--month", required=True, help="2026-10")
     command.add_argument("--subscription", help="another than the connection's")
     command.add_argument("--refresh", action="store_true", help="fetch it again")
-    _add_common(command, default="azure_default")
-
-
-def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "report",
-        help="what was emitted in a month, as a page to be filed",
-        description=(
-            "Write the report of a month from the ledger: energy and emissions with their bounds, "
-            "the difference against baseline, method, coverage and uncertainty. One file, without "
-            "scripts, made for A4."
-        ),
-        epilog="""examples:
-  airflow-carbon report --month 2026-10 --output october.html
-  airflow-carbon report --month 2026-10 --dag 'nightly_*' --budget 'nightly_train=20 kg'
-  airflow-carbon report --month 2026-10 --json""",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("--month", required=True, help="2026-10: the runs that began in it, UTC")
-    command.add_argument("--dag", metavar="PATTERN", help="of these DAGs alone: 'nightly_*'")
-    command.add_argument(
-        "--budget", action="append", default=[], metavar="DAG=LIMIT",
-        help="a limit for the month, shown with what is left; model:NAME=LIMIT for a model",
-    )  # fmt: skip
-    command.add_argument(
-        "--format", choices=("html", "markdown", "json"),
-        help="default: as FILE ends; markdown where it is printed",
-    )  # fmt: skip
-    command.add_argument("--output", metavar="FILE", help="where to (default: print it)")
-    command.add_argument("--replace", action="store_true", help="a file that is there already")
-    command.add_argument("--conn-id", help="the Airflow connection (default: carbon_ledger)")
-    command.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _add_ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    ledger = commands.add_parser("ledger", help="what was emitted: once more, or in a file")
-    verbs = ledger.add_subparsers(title="commands", dest="verb", required=True, metavar="COMMAND")
-    _add_export(verbs)
-    _add_reconcile(verbs)
-
-
-def _add_export(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = verbs.add_parser(
-        "export",
-        help="write the ledger's runs into a file",
-        description=(
-            "Write the runs of the ledger into a file, which appears whole or not at all: its own "
-            "columns as CSV or Parquet, or the columns of codecarbon's emissions.csv."
-        ),
-        epilog="""examples:
-  airflow-carbon ledger export --month 2026-10 october.csv
-  airflow-carbon ledger export --format parquet --since 2026-01-01 --dag nightly runs.parquet
-  airflow-carbon ledger export --format codecarbon emissions.csv""",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("file", metavar="FILE", help="where to")
-    command.add_argument(
-        "--format", choices=("codecarbon", "csv", "parquet"), default="csv",
-        help="the columns and the kind of file (default: csv)",
-    )  # fmt: skip
-    command.add_argument("--month", help="runs that started in it, UTC: 2026-10")
-    command.add_argument("--since", help="runs that started on this day, or at this instant, or on")
-    command.add_argument("--until", help="runs that started before this one")
-    command.add_argument("--dag", help="of this DAG alone")
-    command.add_argument("--replace", action="store_true", help="a file that is there already")
-    command.add_argument("--conn-id", help="the Airflow connection (default: carbon_ledger)")
-    command.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _add_reconcile(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = verbs.add_parser(
-        "reconcile",
-        help="account once more for runs whose hours are known better now",
-        description=(
-            "Price the runs of the ledger anew that ended some days ago and are not final. What "
-            "changed is written as a new version; none is edited."
-        ),
-        epilog="""examples:
-  airflow-carbon ledger reconcile
-  airflow-carbon ledger reconcile --after 72h --within 60d --json""",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("--after", default="48h", help="how long ago they ended (default: 48h)")
-    command.add_argument("--within", default="30d", help="how long at most (default: 30d)")
-    command.add_argument(
-        "--ledger-conn-id", default="carbon_ledger", help="the ledger's connection"
-    )
-    _add_common(command)
-
-
-def _add_common(command: argparse.ArgumentParser, default: str = "carbon_default") -> None:
-    command.add_argument("--conn-id", help=f"the Airflow connection (default: {default})")
-    form = command.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument("--csv", action="store_true", help="print CSV")
+    add_common(command, default="azure_default")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,9 +21,30 @@ EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 WIDTH: Final = 40
 
 
+WIDEST: Final = 4096
+"""Columns that a table may take: what is printed does not depend on the terminal's width."""
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which knows that its reader has had enough."""
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
+
+
 def console(*, stderr: bool = False) -> Console:
-    """Return the terminal; into a pipe or a file it prints without colours."""
-    return Console(highlight=False, soft_wrap=True, stderr=stderr)
+    """Return the terminal; into a pipe, a file or where NO_COLOR is set without colours.
+
+    What is printed on standard output is the same at every width; a progress bar on standard
+    error keeps to the terminal's.
+    """
+    plain = bool(os.environ.get("NO_COLOR"))  # https://no-color.org
+    return _Console(
+        highlight=False,
+        soft_wrap=True,
+        stderr=stderr,
+        color_system=None if plain else "auto",
+        width=None if stderr else WIDEST,
+    )
 
 
 def bar(value: float, top: float, *, chosen: bool = False, width: int = WIDTH) -> Text:

@@ -35,7 +35,8 @@ class Plan:
 
     ``at_once_g_per_kwh`` is the intensity had the job run when it first could; None where
     no source can say. Intensities are means over the job's length [gCO2eq/kWh]. ``would_wait_for``
-    is the window that a dry run did not wait for, ``duration_from`` who told the duration.
+    is the window that a dry run did not wait for, ``duration_from`` who told the duration,
+    ``limit_g_per_kwh`` what was good enough, None where nothing limits it, or nobody knows.
     """
 
     place: Place
@@ -47,6 +48,7 @@ class Plan:
     reason: Reason
     would_wait_for: Window | None = None
     duration_from: str = STATED
+    limit_g_per_kwh: float | None = None
 
     @classmethod
     def of(  # noqa: PLR0913 - the facts of one decision
@@ -59,6 +61,7 @@ class Plan:
         forecast: Forecast | None,
         at_once_g_per_kwh: GramsPerKWh | None,
         duration_from: str = STATED,
+        limit_g_per_kwh: float | None = None,
     ) -> Plan:
         """Build from the policy's answer; a wait becomes the plan of a dry run, which starts."""
         if isinstance(answer, StartNow):
@@ -77,6 +80,7 @@ class Plan:
             reason=because,
             would_wait_for=foregone,
             duration_from=duration_from,
+            limit_g_per_kwh=limit_g_per_kwh,
         )
 
     @property
@@ -101,6 +105,7 @@ class Plan:
             ),
             "at_once_g_per_kwh": _rounded(self.at_once_g_per_kwh),
             "difference_percent": _rounded(self.difference_percent),
+            "limit_g_per_kwh": _rounded(self.limit_g_per_kwh),
             "submitted_at": self.flex.earliest.isoformat(),
             "deadline": self.flex.deadline.isoformat(),
             "source": forecast.source if forecast else None,

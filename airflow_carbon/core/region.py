@@ -14,6 +14,9 @@ centres worldwide ("How Microsoft measures datacenter water and energy use", 202
 
 DEFAULT_PUE_SOURCE: Final = "default 2022: mean of Microsoft's data centres worldwide"
 
+PUBLIC_CLOUD: Final = "AzurePublicCloud"
+"""The cloud that is open to everybody; governments have others, apart from it."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Region:
@@ -21,7 +24,8 @@ class Region:
 
     ``pue`` is power usage effectiveness (ISO/IEC 30134-2), the mean of ``pue_year`` as
     ``pue_source`` has it; None where nobody published one.
-    ``restricted`` regions are for customers who need a second region in the same country.
+    ``restricted`` regions are for customers who need a second region in the same country, or for
+    one customer alone. ``cloud``: a subscription is in one.
     """
 
     name: RegionName
@@ -35,6 +39,7 @@ class Region:
     restricted: bool = False
     pue_year: int | None = None
     pue_source: str | None = None
+    cloud: str = PUBLIC_CLOUD
 
     @property
     def pue_or_default(self) -> float:

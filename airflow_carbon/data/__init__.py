@@ -21,6 +21,7 @@ class RegionRow:
     """A row of ``azure_regions.csv``; the file's header says where each column is from."""
 
     region: str
+    cloud: str
     display_name: str
     geography: str
     geography_group: str
@@ -54,7 +55,7 @@ class TypicalProfile:
 
 @lru_cache(maxsize=1)
 def region_rows() -> Mapping[str, RegionRow]:
-    """Return every public Azure region by its name."""
+    """Return every Azure region by its name, of all its clouds."""
     return MappingProxyType({row["region"]: _region(row) for row in _rows("azure_regions.csv")})
 
 
@@ -88,6 +89,7 @@ def _rows(name: str) -> Iterator[dict[str, str]]:
 def _region(row: Mapping[str, str]) -> RegionRow:
     return RegionRow(
         region=row["region"],
+        cloud=row["cloud"],
         display_name=row["display_name"],
         geography=row["geography"],
         geography_group=row["geography_group"],

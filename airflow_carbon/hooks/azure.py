@@ -35,8 +35,9 @@ class AzureHook(BaseHook):
 
     Login and password are a service principal's id and secret; the extra has ``tenantId``,
     ``subscriptionId``, ``managed_identity_client_id``, ``workload_identity_tenant_id``,
-    ``cloud_environment``; and ``arm_endpoint``, ``authority``, ``ca_file``, ``prices_url``
-    where something else than the cloud itself is asked. Without a connection
+    ``cloud_environment``; ``installation``, the name of this Airflow where another one trains in
+    the same resource groups; and ``arm_endpoint``, ``authority``, ``ca_file``, ``prices_url`` where
+    something else than the cloud itself is asked. Without a connection
     ``azure_default`` the subscription is that of the environment variable
     ``AZURE_SUBSCRIPTION_ID``, and the login whatever ``DefaultAzureCredential`` finds.
 
@@ -83,6 +84,15 @@ class AzureHook(BaseHook):
         with _extra():
             from airflow_carbon.azure.arm import AsyncArm
         return AsyncArm(login)
+
+    def installation(self) -> str:
+        """Return what tells the names of this Airflow's trainings from another's; most have none.
+
+        Raises:
+            UnknownConnectionError: neither the connection nor the environment says.
+        """
+        extra, *_ = self._fields()
+        return str(extra.get("installation") or "")
 
     def prices_url(self) -> str:
         """Return where the price list is: Microsoft's, unless the connection leads elsewhere.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_carbon.core.handover import HOST
 from airflow_carbon.core.units import to_kwh
 from airflow_carbon.data import region_rows
 
@@ -61,6 +62,7 @@ COUNTRIES: Final[Mapping[str, tuple[str, str]]] = {
     "CA": ("CAN", "Canada"),
     "CH": ("CHE", "Switzerland"),
     "CL": ("CHL", "Chile"),
+    "CN": ("CHN", "China"),
     "DE": ("DEU", "Germany"),
     "DK": ("DNK", "Denmark"),
     "ES": ("ESP", "Spain"),
@@ -87,9 +89,6 @@ COUNTRIES: Final[Mapping[str, tuple[str, str]]] = {
     "ZA": ("ZAF", "South Africa"),
 }
 """ISO 3166-1: alpha-2 to alpha-3 and the short name, of each country with an Azure region."""
-
-HOST: Final = ("cpu", "memory")
-"""How the ledger's names of processors and memory begin; every other device is a GPU."""
 
 
 def codecarbon_row(run: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,10 +71,13 @@ def parse(url: str | URL) -> URL:
     return parsed
 
 
-def connect(url: URL) -> Engine:
-    """Return an engine of a ledger's database; a folder that SQLite needs is made."""
+def connect(url: URL, *, busy_s: float = BUSY_S) -> Engine:
+    """Return an engine of a ledger's database; a folder that SQLite needs is made.
+
+    ``busy_s`` is how long a writer waits for SQLite's lock [s].
+    """
     if url.get_backend_name() == "sqlite":
-        return _sqlite(url)
+        return _sqlite(url, busy_s)
     waiting = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_S}
     return create_engine(
         url,
@@ -85,12 +88,12 @@ def connect(url: URL) -> Engine:
     )
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL, busy_s: float) -> Engine:
     """Return an engine whose transactions are SQLite's own, not those of Python's driver."""
     database = str(url.database)
     if not database.startswith(("file:", ":memory:")):
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_S}, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": busy_s}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(raw: Any, _record: object) -> None:

@@ -138,6 +138,17 @@ class Ledger:
         with reporting(self.engine.url), self.engine.connect() as connection:
             return [entry_of(row) for row in connection.execute(asked.limit(limit)).mappings()]
 
+    def of_run(self, dag_id: str, run_id: str) -> list[Entry]:
+        """Return the tries of a DAG run, in the order in which they began."""
+        run = carbon_run.c
+        asked = (
+            select(carbon_run)
+            .where(run.dag_id == dag_id, run.run_id == run_id)
+            .order_by(run.started_at, *(run[name] for name in KEY))
+        )
+        with reporting(self.engine.url), self.engine.connect() as connection:
+            return [entry_of(row) for row in connection.execute(asked).mappings()]
+
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         with self.engine.execution_options(**{IMMEDIATE: True}).begin() as connection:

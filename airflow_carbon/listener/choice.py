@@ -18,8 +18,8 @@ class Choice:
     """Tasks of these pools, of DAGs with one of these tags, or of these operators.
 
     An operator is named by its class, alone or with its module, or as Airflow shows it
-    (``@task.bash``); what derives from it is chosen, too. This package's own tasks never are: they
-    account for themselves, or for others.
+    (``@task.bash``); what derives from it is chosen, too. This package's own tasks never are, nor
+    those that ``@carbon_aware`` measures: they account for themselves, or for others.
     """
 
     pools: frozenset[str] = frozenset()
@@ -37,6 +37,8 @@ class Choice:
     def takes(self, task: Any) -> bool:
         """Tell whether a task is among them."""
         if type(task).__module__.partition(".")[0] == "airflow_carbon":
+            return False
+        if getattr(task, "carbon_account", None) is not None:
             return False
         if task.pool in self.pools or self.tags & set(task.dag.tags):
             return True

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_carbon import __version__
+from airflow_carbon.core.handover import SAY_LOG, UPLOAD_URL
 from airflow_carbon.meters.recorder import Recorder, warn
 from airflow_carbon.meters.spoken import say
 from airflow_carbon.meters.upload import upload
@@ -29,12 +30,6 @@ ENDING_S = 2.0
 INTERVALS_S = (0.1, 3600)
 """From what to what an interval may last: counters publish about ten times a second."""
 CANT_RUN, NOT_FOUND = 126, 127  # as in a shell
-
-UPLOAD_URL = "AIRFLOW_CARBON_UPLOAD_URL"
-"""Where the log is put when the command has ended: a blob's URL with a signature (SAS). From the
-environment, so that the secret is no argument that every process of the machine can read."""
-SAY_LOG = "AIRFLOW_CARBON_SAY_LOG"
-"""If set, a log that was put nowhere is printed at the end."""
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -126,6 +121,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _called() -> str:
     started = Path(sys.argv[0]).name
+    if started == "airflow-carbon":
+        return "airflow-carbon measure"
     return f"python3 {started}" if started.endswith(".pyz") else "python -m airflow_carbon.measure"
 
 

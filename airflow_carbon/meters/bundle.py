@@ -16,6 +16,8 @@ from pathlib import Path
 NAME = "measure.pyz"
 PARTS = (
     "__init__.py",
+    "core/__init__.py",
+    "core/handover.py",
     "meters/__init__.py",
     "meters/agent.py",
     "meters/cgroup.py",

@@ -145,6 +145,17 @@ def open_gpus(environment: Mapping[str, str]) -> Gpus:
     return Gpus(tuple(g.device for g in gpus), patients, complaint or _unread_slices(gpus))
 
 
+def driver_version() -> str | None:
+    """Return the version of NVIDIA's driver; None where there is none that answers."""
+    try:
+        import pynvml as nv  # noqa: PLC0415 - only where there is a GPU
+
+        nv.nvmlInit()
+        return str(nv.nvmlSystemGetDriverVersion())
+    except Exception:  # noqa: BLE001 - no module, no library, no driver: all the same here
+        return None
+
+
 def _reader(driver: Driver, gpu: Gpu) -> Any:
     return lambda: driver.read(gpu)
 

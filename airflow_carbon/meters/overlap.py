@@ -7,6 +7,8 @@ from itertools import pairwise
 from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
+from airflow_carbon.core.handover import HOST
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
 
     Row = tuple[float, float, float, str, EnergyQuality]
 
-OF_THE_COMMAND = {"cpu", "memory"}
-"""Modelled from the command's own processes: two agents count two commands."""
 ANYWHERE = ("GPU-", "MIG-")
 """Ids that no other device in the world has; the others' hold on their machine."""
 
@@ -47,7 +47,7 @@ def counted_once(
     together: dict[tuple[str, str], list[int]] = {}
     for number, row in rows.items():
         seg = sources[number][0]
-        if row[3] in OF_THE_COMMAND:
+        if row[3] in HOST:  # of the command's own processes: two agents count two commands
             yield number, row
         else:
             machine = "" if row[3].startswith(ANYWHERE) else machines.get(seg, seg)

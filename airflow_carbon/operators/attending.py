@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.log import mask_secret
 
 from airflow_carbon import clock
-from airflow_carbon.azure.errors import TrainingFailedError
-from airflow_carbon.core.errors import CarbonError, MeasurementError, ServiceUnavailableError
+from airflow_carbon.azure.errors import LaunchStoppedError, TrainingFailedError
+from airflow_carbon.core.errors import CarbonError
 from airflow_carbon.core.flexibility import parse_duration
 from airflow_carbon.hooks.azure import AzureHook
 from airflow_carbon.operators.portal import AzurePortalLink
@@ -18,21 +20,25 @@ from airflow_carbon.operators.training import (
     allowed,
     bring_home,
     hide,
+    log_of,
+    names_of,
     remember,
     targets_of,
-    training_of,
     work_of,
 )
-from airflow_carbon.triggers.azure import AzureJobTrigger
+from airflow_carbon.triggers.azure import SECOND, AzureJobTrigger
 from airflow_carbon.triggers.course import Course, plain_pause, promise_of
 from airflow_carbon.triggers.pausing import FollowedJobTrigger, PausedJobTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow.sdk import Context
 
     from airflow_carbon.azure.launch import Launched
+
+KILL_PATIENCE_S: Final = 3.5
+"""How long a task that is ended looks for a job whose creation may be under way [s]."""
 
 
 class AttendedTraining(BaseOperator):
@@ -59,6 +65,17 @@ class AttendedTraining(BaseOperator):
     poll_s: float
     azure_conn_id: str
     portal_page: str
+    _killed: bool = False
+    _stop: Callable[..., list[str]] | None = None
+
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        """Render, and mask the signatures before Airflow shows what was rendered."""
+        super()._do_render_template_fields(*args, **kwargs)
+        self._hide()
+
+    def _hide(self) -> None:
+        for value in (self.measurement_url, self.command, self.environment, self.targets):
+            hide(value)
 
     def _stop_and_wait(
         self, context: Context, event: Mapping[str, Any], segments: list[dict[str, Any]]
@@ -102,39 +119,84 @@ class AttendedTraining(BaseOperator):
         first: int = 1,
         follow: bool = True,
     ) -> NoReturn:
-        from airflow_carbon.azure.job import CANCELLING, job_name
+        from airflow_carbon.azure.alive import stop
         from airflow_carbon.azure.launch import launch
+        from airflow_carbon.azure.regions import check_cloud
 
         if self.measurement_url:
-            hide(self.measurement_url)
-        key = training_of(context)
+            mask_secret(self.measurement_url)
+        hook = AzureHook(self.azure_conn_id)
+        name_of = names_of(context, hook.installation())
         profiles = allowed(self.targets, self.residency, self.deny)
         targets = targets_of(profiles, region or self.region, self.ranking, skipped)
-        ti = context["ti"]
+        others = [one for one in targets_of(profiles, None, None, {}) if one not in targets]
         work = work_of(
-            ti,
+            context["ti"],
             self.command,
             self.environment,
             measure=self.measure,
             log_url=self.measurement_url,
             timeout_s=self._timeout_s(),
         )
-        with AzureHook(self.azure_conn_id).arm() as arm:
+        check_cloud(profiles, hook.login().cloud)
+        self._stop = partial(stop, hook.login(), [*targets, *others], name_of, first)
+        with hook.arm() as arm:
             launched = launch(
-                arm, targets, lambda attempt: job_name(**key, attempt=attempt), work, first=first
+                arm, targets, name_of, work, first=first, others=others, going=self._going
             )
+        if self._killed:
+            self._stop(patience_s=0)
+            self._going()
         self._say(launched)
-        self.portal_page = launched.view.link or self._page(launched.view.resource)
-        ti.xcom_push(key=AzurePortalLink().xcom_key, value=self.portal_page)
         over = [one for one in segments if one["attempt"] < launched.attempt]
-        course = self._course() if follow and not launched.view.state.is_final else None
-        trigger = self._trigger(launched, over, course, until=until, skipped=skipped)
         if self.pause:
             remember(context, over, None)
+        self._wait_for(context, launched, skipped=skipped, until=until, over=over, follow=follow)
+
+    def _wait_for(  # noqa: PLR0913 - as above
+        self,
+        context: Context,
+        launched: Launched,
+        *,
+        skipped: dict[str, str],
+        until: str | None,
+        over: list[dict[str, Any]],
+        follow: bool = True,
+    ) -> NoReturn:
+        from airflow_carbon.azure.job import CANCELLING
+
+        self.portal_page = launched.view.link or self._page(launched.view.resource)
+        context["ti"].xcom_push(key=AzurePortalLink().xcom_key, value=self.portal_page)
+        course = self._course() if follow and not launched.view.state.is_final else None
+        trigger = self._trigger(launched, over, course, until=until, skipped=skipped)
         more: dict[str, Any] = {"until": until, "segments": over}
         if launched.found and launched.view.said == CANCELLING:
             more["ending"] = True
         self.defer(trigger=trigger, method_name="complete", kwargs=more)
+
+    def _another(self, context: Context) -> Launched | None:
+        """Return a job of this training that runs elsewhere, for which another was cancelled."""
+        from airflow_carbon.azure.launch import other
+
+        hook = AzureHook(self.azure_conn_id)
+        name_of = names_of(context, hook.installation())
+        profiles = allowed(self.targets, self.residency, self.deny)
+        with hook.arm() as arm:
+            return other(arm, targets_of(profiles, None, None, {}), name_of)
+
+    def on_kill(self) -> None:
+        """End the training that is found or launched just now, also if its creation is under way.
+
+        Airflow waits for 5 s before it kills the process.
+        """
+        self._killed = True
+        if self._stop is not None:
+            ended = self._stop(patience_s=KILL_PATIENCE_S)
+            self.log.info("cancelled: %s", ", ".join(ended) or "nothing was launched")
+
+    def _going(self) -> None:
+        if self._killed:
+            raise LaunchStoppedError(self.task_id)
 
     def _trigger(
         self,
@@ -189,9 +251,10 @@ class AttendedTraining(BaseOperator):
         """Bring the agent's logs home; a training that succeeded does not fail for its log."""
         if not (self.measure and self.measurement):
             return
+        hook = AzureHook(self.azure_conn_id)
         for segment in segments:
             try:
-                log = self._log(segment["name"], segment["resource"])
+                log = log_of(hook, segment["name"], segment["resource"], self.measurement_url)
                 bring_home(log, Path(self.measurement), segment["region"])
             except (CarbonError, OSError) as exc:
                 self.log.warning("the log of %s was not fetched: %s", segment["name"], exc)
@@ -203,39 +266,6 @@ class AttendedTraining(BaseOperator):
         url = self.measurement_url
         if url is None or log_url(url, "job") != url:
             self._fetch(segments)
-
-    def _log(self, name: str, resource: str) -> bytes:
-        """Return the agent's log: from its blob, else from what the job has printed."""
-        from airflow_carbon.azure.job import log_url
-        from airflow_carbon.azure.logs import fetch, printed
-        from airflow_carbon.meters.spoken import heard
-
-        hook = AzureHook(self.azure_conn_id)
-        missing = "measurement_url= is not given"
-        if self.measurement_url:
-            url = log_url(self.measurement_url, name)
-            hide(url)
-            try:
-                return fetch(url, hook.login().ca_file)
-            except ServiceUnavailableError as exc:
-                missing = str(exc)
-        with hook.arm() as arm:
-            log = heard(printed(arm, resource))
-        if log is None:
-            fault = f"the job has printed no log of the agent's, and {missing}"
-            raise MeasurementError(resource, fault)
-        return log
-
-    def _why(self, view: Mapping[str, Any]) -> tuple[str, str, str]:
-        """Return how a job ended, and the code and the message of why."""
-        from airflow_carbon.azure.history import failure_of
-        from airflow_carbon.azure.job import State, final_state
-
-        code, message = view["code"], view["message"]
-        if not message:
-            with AzureHook(self.azure_conn_id).arm() as arm:
-                code, message = failure_of(arm, view["resource"])
-        return final_state(State(view["state"]), code, message).value, code, message
 
     def _fail(
         self,
@@ -259,6 +289,8 @@ class AttendedTraining(BaseOperator):
     def _say(self, launched: Launched) -> None:
         for region, why in launched.skipped.items():
             self.log.warning("no room in %s: %s", region, why)
+        for region in launched.ended:
+            self.log.warning(SECOND, region, launched.name, launched.target.region)
         word = "is there already" if launched.found else "is launched"
         self.log.info(
             "%s %s in %s: %s", launched.name, word, launched.target.region, launched.view.said

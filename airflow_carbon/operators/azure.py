@@ -8,10 +8,17 @@ from airflow_carbon.azure.errors import CAPACITY_CODES
 from airflow_carbon.azure.regions import resident
 from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.flexibility import parse_duration, parse_number
-from airflow_carbon.hooks.azure import DEFAULT_CONN_ID
+from airflow_carbon.hooks.azure import DEFAULT_CONN_ID, AzureHook
 from airflow_carbon.operators.attending import AttendedTraining
 from airflow_carbon.operators.portal import AzurePortalLink
-from airflow_carbon.operators.training import check_pausable, recall, result_of, segment_of, size_of
+from airflow_carbon.operators.training import (
+    check_pausable,
+    recall,
+    result_of,
+    segment_of,
+    size_of,
+    why,
+)
 from airflow_carbon.triggers.course import plain_pause
 from airflow_carbon.triggers.request import is_template
 
@@ -136,6 +143,7 @@ class AzureTrainingOperator(AttendedTraining):
         self.most_preemptions = int(parse_number("most_preemptions", most_preemptions))
         self.azure_conn_id = azure_conn_id
         self.portal_page = ""
+        self._hide()
         if timeout is not None and not is_template(timeout):
             parse_duration("timeout", timeout)
         if not (is_template(targets) or targets):
@@ -180,7 +188,7 @@ class AzureTrainingOperator(AttendedTraining):
             self._fetch_again(over)
             over += segment_of(event, "succeeded")
             return result_of(event, over, size_of(self.targets, event["region"]))
-        state, code, message = self._why(view)
+        state, code, message = why(AzureHook(self.azure_conn_id), view)
         over += segment_of(event, state)
         lost = sum(one["ended"] == "preempted" for one in over)
         if state == "preempted" and lost <= self.most_preemptions:
@@ -189,11 +197,11 @@ class AzureTrainingOperator(AttendedTraining):
         if ending and state == "cancelled":
             self.log.info("%s has ended: it is launched anew", event["name"])
             self._launch_and_wait(context, skipped=skipped, until=self._until(), segments=over)
+        if state == "cancelled" and (other := self._another(context)):
+            self.log.warning("%s was one too many: %s it is", event["name"], other.name)
+            self._wait_for(context, other, skipped=skipped, until=until, over=over)
         if code in CAPACITY_CODES:
             skipped[event["region"]] = f"{message} ({code})"
             self.log.warning("no room in %s: %s", event["region"], message)
             self._launch_and_wait(context, skipped=skipped, until=until, segments=over)
         return self._fail(context, over, event, view["said"], message)
-
-    def on_kill(self) -> None:
-        """Cancel nothing: while the job is found or launched, a retry will find it again."""

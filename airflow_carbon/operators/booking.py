@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon import __version__, clock
 from airflow_carbon.core.flexibility import parse_instant
+from airflow_carbon.core.handover import HOST
 from airflow_carbon.core.region import DEFAULT_PUE, DEFAULT_PUE_SOURCE
 from airflow_carbon.core.units import EPOCH, to_kwh
 
@@ -44,9 +45,6 @@ ASSET_KEYS: Final = (
     "emissions_high_g",
 )
 """What an asset event carries of the footprint; the baseline is of the run, not of the model."""
-
-HOST: Final = ("cpu", "memory")
-"""How the ids of processors and memory begin, in the agent's log; every other device is a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,6 +241,7 @@ def xcom_values(entry: Entry, parts: list[dict[str, Any]]) -> dict[str, Any]:
         "embodied_g": entry.embodied_g,
         "sci_g": entry.sci_g,
         "baseline_region": entry.baseline_region,
+        "baseline_method": entry.baseline_method,
         "baseline_g": entry.baseline_g,
         "delta_g": entry.delta_g,
         "delta_percent": entry.delta_percent,

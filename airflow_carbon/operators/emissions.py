@@ -55,7 +55,7 @@ class EmissionsOperator(BaseOperator):
 
     The XCom is the footprint: energy_kwh, emissions_g with emissions_low_g and
     emissions_high_g, mean_g_per_kwh, pue, energy_method, coverage, intensity_source,
-    intensity_quality, and the difference against baseline (baseline_g, delta_g,
+    intensity_quality, and the difference against baseline (baseline_g, baseline_method, delta_g,
     delta_percent; negative is cleaner; None where the baseline's intensity is not known), and
     beside it planned_emissions_g, which the plan promised of this energy.
     The event of an asset among ``outlets`` carries the footprint in its extra, under ``carbon``.

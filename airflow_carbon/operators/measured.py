@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 SECTION: Final = "carbon"
 
+FOOTPRINT: Final = "carbon_footprint"
+"""The XCom of a measured task that has what ``EmissionsOperator`` returns."""
+
 log = logging.getLogger(__name__)
 
 
@@ -70,10 +73,10 @@ def place_of(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def account_for(
     file: Path, context: Context, options: Mapping[str, Any], outlets: Sequence[Any] = ()
-) -> bool:
-    """Price a measurement and write its row, as ``EmissionsOperator``; return whether it is there.
+) -> dict[str, Any] | None:
+    """Price a measurement and write its row, as ``EmissionsOperator``; return the footprint.
 
-    Never raises: what a task emitted is not what it is for.
+    None where it is not in the ledger. Never raises: what a task emitted is not what it is for.
     """
     from airflow_carbon.operators.emissions import EmissionsOperator
 
@@ -85,11 +88,18 @@ def account_for(
             **{**options, "plan": None, "region": None, "zone": None, **place_of(options)},
         )
         operator.submitted = context["dag_run"].run_after.isoformat()
-        operator.account(context)
+        return operator.account(context)
     except Exception as exc:  # noqa: BLE001 - whatever it is, the task has done its work
         log.warning("this task is not in the ledger: %s. Its measurement is %s", exc, file)
-        return False
-    return True
+        return None
+
+
+def _push(ti: Any, footprint: dict[str, Any]) -> None:
+    """Leave the footprint where notifiers and later tasks find it; it is in the ledger anyway."""
+    try:
+        ti.xcom_push(key=FOOTPRINT, value=footprint)
+    except Exception as exc:  # noqa: BLE001 - whatever an XCom backend raises
+        log.warning("the footprint is in the ledger, but not in XCom: %s", exc)
 
 
 @contextmanager
@@ -105,6 +115,7 @@ def measuring_task(
 
     A block that raises is accounted for, too; one that is terminated leaves its measurement.
     What the measuring or the accounting can't do is in the task's log, and changes nothing else.
+    The footprint is in the task's XCom ``carbon_footprint``, too.
 
     :param context: the task's; without it, that of the task which runs.
     :param account: whether to write the ledger's row.
@@ -122,8 +133,12 @@ def measuring_task(
     meter.wait_until_ready()
 
     def end(rc: int) -> None:
-        written = meter.stop(rc) and account and account_for(file, context, options, outlets)
-        if written and measurement is None:
+        counted = meter.stop(rc) and account
+        footprint = account_for(file, context, options, outlets) if counted else None
+        if footprint is None:
+            return
+        _push(ti, footprint)
+        if measurement is None:
             with suppress(OSError):
                 file.unlink()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk.configuration import conf
 
 from airflow_carbon import __version__
+from airflow_carbon.core.handover import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,9 +27,6 @@ EMISSIONS: Final = "airflow_carbon.emissions"
 """Emissions of a run, with PUE [gCO2eq]: a counter."""
 
 UNITS: Final = {ENERGY: "J", EMISSIONS: "g"}
-
-TYPES: Final = ("cpu", "memory")
-"""How the ids of these components begin, and what ``hw.type`` calls them; others are ``gpu``."""
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +64,7 @@ def _counts(
         drawn[row.device] += row.joules or 0.0
         grams += row.emissions_g or 0.0
     for device, joules in drawn.items():
-        kind = next((one for one in TYPES if device.startswith(one)), "gpu")
+        kind = next((one for one in HOST if device.startswith(one)), "gpu")
         if joules > 0:
             yield ENERGY, joules, about | {"hw.id": device, "hw.type": kind}
     if grams > 0:

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from airflow.sdk.log import mask_secret
 
-from airflow_carbon.core.errors import InvalidOptionError
+from airflow_carbon.core.errors import (
+    InvalidOptionError,
+    MeasurementError,
+    ServiceUnavailableError,
+)
+from airflow_carbon.core.handover import SAY_LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from airflow.sdk import Context
 
     from airflow_carbon.azure.job import Target, Work
-
-SAY_LOG: Final = "AIRFLOW_CARBON_SAY_LOG"
+    from airflow_carbon.hooks.azure import AzureHook
 
 MEASURED: Final = "python -m airflow_carbon.measure --out carbon-energy.jsonl -- /bin/sh -c {}"
 """How a command is wrapped in the agent; the image needs this package, or ``measure=False``."""
+
+_SIGNATURE: Final = re.compile(r"[?&]sig=([\w%+/=.~-]{8,})")
+"""What authorises who has a URL with a shared access signature (Microsoft, "Create a service
+SAS", 2025)."""
 
 STATE: Final = "carbon_training"
 """The key in Airflow's task state store, which outlives a try."""
@@ -80,15 +90,19 @@ def check_pausable(profiles: Any) -> None:
             raise InvalidOptionError(option, "template", remedy)
 
 
-def training_of(context: Context) -> dict[str, Any]:
-    """Return what names the training of a task instance, whichever try asks."""
+def names_of(context: Context, installation: str) -> Callable[[int], str]:
+    """Return what names the attempts at the training of a task instance, whichever try asks."""
+    from airflow_carbon.azure.job import job_name
+
     ti = context["ti"]
-    return {
+    training = {
         "dag_id": ti.dag_id,
         "run_id": ti.run_id,
         "task_id": ti.task_id,
         "map_index": -1 if ti.map_index is None else ti.map_index,
+        "installation": installation,
     }
+    return lambda attempt: job_name(attempt=attempt, **training)
 
 
 def work_of(  # noqa: PLR0913 - each is a word of the DAG author's
@@ -121,11 +135,60 @@ def work_of(  # noqa: PLR0913 - each is a word of the DAG author's
     )
 
 
-def hide(url: str) -> None:
-    """Keep a signed URL out of the logs, also where only its signature is left of it."""
-    signatures = parse_qs(urlsplit(url).query).get("sig", [])
-    for secret in (url, *signatures, *map(quote_plus, signatures)):
-        mask_secret(secret)
+def hide(value: object) -> None:
+    """Keep the signatures of URLs (SAS) out of the logs and the rendered fields, however nested.
+
+    ``value``: whatever an author of a DAG writes; a signature is masked as it stands, and decoded.
+    """
+    if isinstance(value, str):
+        for written in _SIGNATURE.findall(value):
+            signature = unquote_plus(written)
+            for secret in {written, signature, quote(signature, safe=""), quote_plus(signature)}:
+                mask_secret(secret)
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            hide(one)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for one in value:
+            hide(one)
+
+
+def log_of(hook: AzureHook, name: str, resource: str, url: str | None) -> bytes:
+    """Return the agent's log of a job: from its blob, else from what the job has printed.
+
+    Raises:
+        CarbonError: it can't be had.
+    """
+    from airflow_carbon.azure.job import log_url
+    from airflow_carbon.azure.logs import fetch, printed
+    from airflow_carbon.meters.spoken import heard
+
+    missing = "measurement_url= is not given"
+    if url:
+        blob = log_url(url, name)
+        mask_secret(blob)
+        try:
+            return fetch(blob, hook.login().ca_file)
+        except ServiceUnavailableError as exc:
+            missing = str(exc)
+    with hook.arm() as arm:
+        log = heard(printed(arm, resource))
+    if log is None:
+        fault = f"the job has printed no log of the agent's, and {missing}"
+        raise MeasurementError(resource, fault)
+    return log
+
+
+def why(hook: AzureHook, view: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return how a job ended, and the code and the message of why."""
+    from airflow_carbon.azure.history import failure_of
+    from airflow_carbon.azure.job import State, final_state
+
+    code, message = view["code"], view["message"]
+    if not message:
+        with hook.arm() as arm:
+            code, message = failure_of(arm, view["resource"])
+    return final_state(State(view["state"]), code, message).value, code, message
 
 
 def bring_home(log: bytes, to: Path, region: str) -> None:

@@ -15,7 +15,7 @@ from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
 from airflow_carbon.core.errors import CarbonError
-from airflow_carbon.sensors.window import CARBON_AWARE, SUBMITTED
+from airflow_carbon.sensors.waiting import CARBON_AWARE, SUBMITTED
 from airflow_carbon.triggers.request import WaitRequest, is_template, question
 from airflow_carbon.triggers.window import WindowTrigger
 

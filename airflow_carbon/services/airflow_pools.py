@@ -41,25 +41,36 @@ class AirflowPools:
         The answer raises :class:`InvalidOptionError` where there is no such pool,
         :class:`ServiceUnavailableError` where the API does not answer.
         """
-        return Steps(service=SERVICE, steps=partial(self._ask, pool, None))
+        return Steps(service=SERVICE, steps=partial(self._slots, pool))
 
     def resize(self, pool: str, slots: int) -> Call[int]:
         """Give a pool so many slots, and nothing else new; raises as :meth:`slots` does."""
-        return Steps(service=SERVICE, steps=partial(self._ask, pool, slots))
+        return Steps(service=SERVICE, steps=partial(self._resize, pool, slots))
 
-    def _ask(self, pool: str, slots: int | None) -> Generator[Call[Any], Any, int]:
+    def _slots(self, pool: str) -> Generator[Call[Any], Any, int]:
         token: str = self.token or (yield self._login())
-        answer: int = yield Http(
+        found: _Pool = yield self._about(pool, token)
+        return found.slots
+
+    def _resize(self, pool: str, slots: int) -> Generator[Call[Any], Any, int]:
+        token: str = self.token or (yield self._login())
+        found: _Pool = yield self._about(pool, token)
+        # Airflow 3.3 wants the whole pool, though the mask says what of it is new.
+        body = {"pool": pool, "slots": slots, "include_deferred": found.include_deferred}
+        changed: _Pool = yield self._about(pool, token, body)
+        return changed.slots
+
+    def _about(self, pool: str, token: str, body: dict[str, Any] | None = None) -> Call[_Pool]:
+        return Http(
             service=SERVICE,
             url=f"{self.url}/api/v2/pools/{quote(pool, safe='')}",
-            method="GET" if slots is None else "PATCH",
-            params={} if slots is None else {"update_mask": "slots"},
-            json=None if slots is None else {"slots": slots},
+            method="GET" if body is None else "PATCH",
+            params={} if body is None else {"update_mask": "slots"},
+            json=body,
             headers={"authorization": f"Bearer {token}"},
-            read=lambda reply: int(reply.json()["slots"]),
+            read=_read,
             refuse=partial(_refused, pool),
         )
-        return answer
 
     def _login(self) -> Call[str]:
         body = {"username": self.username, "password": self.password or ""}
@@ -71,6 +82,17 @@ class AirflowPools:
             read=lambda reply: str(reply.json()["access_token"]),
             refuse=partial(_refused, None),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    slots: int
+    include_deferred: bool
+
+
+def _read(reply: httpx.Response) -> _Pool:
+    body = reply.json()
+    return _Pool(int(body["slots"]), bool(body["include_deferred"]))
 
 
 def _refused(pool: str | None, reply: httpx.Response) -> CarbonError | None:

@@ -11,6 +11,7 @@ import httpx
 
 from airflow_carbon.core.errors import CarbonError, ServiceUnavailableError, UnknownZoneError
 from airflow_carbon.core.intensity import FactorType, Forecast, IntensitySeries, Signal
+from airflow_carbon.core.region import PUBLIC_CLOUD
 from airflow_carbon.core.units import HOUR, ZoneKey
 from airflow_carbon.data import region_rows
 from airflow_carbon.services.calls import Call, Steps
@@ -125,9 +126,13 @@ class CarbonAwareSDK:
 
 @lru_cache(maxsize=512)
 def _location(zone: ZoneKey) -> str:
-    """Return an Azure region in the zone: the first by name, restricted ones last."""
+    """Return an Azure region in the zone: the first by name, restricted and other clouds' last."""
     rows = [row for row in region_rows().values() if row.zone_electricity_maps == zone]
-    first = min(rows, key=lambda row: (row.access_restricted, row.region), default=None)
+    first = min(
+        rows,
+        key=lambda row: (row.cloud != PUBLIC_CLOUD, row.access_restricted, row.region),
+        default=None,
+    )
     return first.region if first else str(zone)
 
 

@@ -44,6 +44,8 @@ HEAVY: Final = (
 OUT_OF_TIME: Final = "OutOfTime"
 """Our code for a job that has had its time."""
 
+SECOND: Final = "a job of this training in %s is cancelled: %s in %s was created before it"
+
 SETTLES_S: Final = 5.0
 """How long a trigger keeps its news at first, or ten polls where those are shorter.
 
@@ -165,20 +167,43 @@ class AzureJobTrigger(BaseTrigger):
     async def _attend_launched(self, arm: AsyncArm) -> JobView:
         try:
             await self._rest(self.poll_s)  # the worker has just looked
+            await self._keep_one(arm)
             return await self._attend(arm)
         except AzureRefusedError as exc:
             if exc.code == OUT_OF_TIME:
                 await self._end(arm)
             raise
 
+    async def _keep_one(self, arm: AsyncArm) -> None:
+        """End what else there is of the training: who launched it may have died before looking.
+
+        It may be our own job that is ended: then its end is told, and the task finds the other.
+        """
+        from airflow_carbon.azure.alive import alive, keep_first
+        from airflow_carbon.azure.job import attempts_of
+        from airflow_carbon.azure.target import read_targets
+
+        targets, subscription = list(read_targets(self.targets).values()), arm.login.subscription_id
+        if len(targets) == 1:
+            return
+        try:
+            found = await arm.talk(alive(targets, subscription, attempts_of(self.name)))
+            stays, ended = await arm.talk(keep_first(found, subscription))
+        except CarbonError as exc:
+            self.log.warning("whether %s runs elsewhere, too, is not known: %s", self.name, exc)
+            return
+        if stays is not None and ended:
+            where = ", ".join(ended)
+            self.log.warning(SECOND, where, stays.name, stays.target.region)
+
     async def _attend(self, arm: AsyncArm) -> JobView:
         target, silent, said = self._target(), 0, ""
         while True:
-            pause = self.poll_s
+            pause, peace = self.poll_s, 0.0
             try:
                 view = await self._look(arm, target)
             except RateLimitedError as exc:
-                pause = max(self.poll_s, exc.retry_after / timedelta(seconds=1) / (1 - JITTER))
+                peace = exc.retry_after / timedelta(seconds=1)
                 self.log.info("%s", exc)
             except ServiceUnavailableError as exc:
                 silent += 1
@@ -194,7 +219,7 @@ class AzureJobTrigger(BaseTrigger):
                     self._runs.set()
                 if view.state.is_final:
                     return await self._timed(arm, view)
-            await self._rest(pause)
+            await self._rest(pause, peace)
 
     async def _look(self, arm: AsyncArm, target: Target) -> JobView:
         view = await arm.send(target.look(arm.login.subscription_id, self.name))
@@ -221,8 +246,9 @@ class AzureJobTrigger(BaseTrigger):
         settles_s = min(SETTLES_S, 10 * self.poll_s)
         await asyncio.sleep(self._began_s + settles_s - time.monotonic())
 
-    async def _rest(self, seconds: float) -> None:
-        seconds *= 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
+    async def _rest(self, pause_s: float, peace_s: float = 0.0) -> None:
+        draw = random.uniform(-JITTER, JITTER)  # noqa: S311 - no secret
+        seconds = resting_s(pause_s, peace_s, draw)
         if self.until is not None:
             left = (datetime.fromisoformat(self.until) - clock.now()) / timedelta(seconds=1)
             if left <= 0:
@@ -230,6 +256,17 @@ class AzureJobTrigger(BaseTrigger):
                 raise AzureRefusedError(OUT_OF_TIME, message)
             seconds = min(seconds, left)
         await asyncio.sleep(seconds)
+
+
+def resting_s(pause_s: float, peace_s: float, draw: float) -> float:
+    """Return how long to rest [s]: about a pause, and no shorter than Azure wants to be left alone.
+
+    ``draw``: from -JITTER to JITTER.
+
+    >>> resting_s(30, 120, -0.1)
+    132.0
+    """
+    return max(pause_s * (1 + draw), peace_s * (1 + abs(draw)))
 
 
 def plain(view: JobView) -> dict[str, Any]:

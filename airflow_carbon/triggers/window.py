@@ -9,7 +9,14 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
+from airflow.triggers.base import (
+    BaseTaskEndEvent,
+    BaseTrigger,
+    TaskFailedEvent,
+    TaskSkippedEvent,
+    TaskSuccessEvent,
+    TriggerEvent,
+)
 
 from airflow_carbon import clock
 from airflow_carbon.core.auto import NOT_ASKED
@@ -32,6 +39,12 @@ if TYPE_CHECKING:
 PATIENCE: Final = timedelta(minutes=1)
 """How long the whole ladder may take before the policy decides without it."""
 
+_ENDS: Final[dict[str, type[BaseTaskEndEvent]]] = {
+    "go": TaskSuccessEvent,
+    "fail": TaskFailedEvent,
+    "skip": TaskSkippedEvent,
+}
+
 CONNECTION_TRIES: Final = 3
 CONNECTION_PAUSE_S: Final = 2.0
 
@@ -45,6 +58,8 @@ class WindowTrigger(BaseTrigger):
 
     :param ends_task: end the task from the triggerer with the plan as its XCom, with no
         worker; otherwise the plan is the event and the task resumes.
+    :param on_timeout: how the task ends where the policy's limit was not met: ``go``, ``fail``
+        or ``skip``.
     """
 
     carbon_conn_id: str
@@ -61,6 +76,7 @@ class WindowTrigger(BaseTrigger):
     is_dry_run: bool | str = False
     carbon_aware: bool | str = True
     learn_from: dict[str, Any] | None = None
+    on_timeout: str = "go"
 
     def __post_init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's own has no types
@@ -80,24 +96,30 @@ class WindowTrigger(BaseTrigger):
         self.log.info(plan.sentence())
         values = plan.as_dict()
         if self.ends_task:
-            yield await self._success(values)
+            yield await self._end(values)
         else:
             yield TriggerEvent(values)
 
-    async def _success(self, values: dict[str, Any]) -> TaskSuccessEvent:
+    async def _end(self, values: dict[str, Any]) -> BaseTaskEndEvent:
         """Push the plan and return the event that ends the task.
 
         The event could carry XComs itself, but Airflow 3.3 encodes those twice: a task
         downstream would read text in place of a dictionary. That is the fallback.
         """
+        from airflow_carbon.core.threshold import OnTimeout, outcome, outcome_sentence
+
+        end = outcome(values, self.on_timeout)
+        event = _ENDS[end]
+        if end is not OnTimeout.GO:
+            self.log.error("%s", outcome_sentence(values))
         try:
             await self._push(values)
         except Exception as exc:  # noqa: BLE001 - whatever an XCom backend raises: there is another way
             self.log.warning(
                 "the plan goes to XCom as JSON text, since it can't be pushed: %s", exc
             )
-            return TaskSuccessEvent(xcoms={"return_value": values})
-        return TaskSuccessEvent()
+            return event(xcoms={"return_value": values})
+        return event()
 
     async def _push(self, values: dict[str, Any]) -> None:
         from airflow.sdk.execution_time.xcom import XCom
@@ -154,6 +176,7 @@ class WindowTrigger(BaseTrigger):
             forecast=forecast,
             at_once_g_per_kwh=await self._at_once(hook, request, forecast),
             duration_from=request.duration_from,
+            limit_g_per_kwh=rules.limit_g_per_kwh,
         )
 
     async def _decide(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from importlib.resources import files
 
 import pytest
 
-from airflow_carbon.azure.regions import region, regions, select
-from airflow_carbon.core.errors import UnknownRegionError
+from airflow_carbon.azure.login import Cloud
+from airflow_carbon.azure.regions import check_cloud, region, regions, resident, select
+from airflow_carbon.core.errors import InvalidOptionError, UnknownRegionError
 from airflow_carbon.data import region_rows, typical_profiles
 
 MONTHS = range(1, 13)
@@ -19,8 +21,9 @@ def text_of(name: str) -> str:
     return files("airflow_carbon.data").joinpath(name).read_text()
 
 
-def test_there_are_fifty_nine_public_regions_and_each_has_a_grid_with_a_profile():
-    assert len(region_rows()) == 59
+def test_there_are_sixty_nine_regions_in_three_clouds_and_each_has_a_grid_with_a_profile():
+    clouds = Counter(row.cloud for row in region_rows().values())
+    assert clouds == {Cloud.PUBLIC: 59, Cloud.US_GOVERNMENT: 5, Cloud.CHINA: 5}
     assert {row.zone_electricity_maps for row in region_rows().values()} == set(typical_profiles())
 
 
@@ -34,6 +37,9 @@ def test_there_are_fifty_nine_public_regions_and_each_has_a_grid_with_a_profile(
         ("westus", "US-CAL-CISO", "US"),
         ("uksouth", "GB", "GB"),
         ("francecentral", "FR", "FR"),
+        ("usgovarizona", "US-SW-AZPS", "US"),
+        ("usdodcentral", "US-MIDW-MISO", "US"),
+        ("chinanorth3", "CN", "CN"),
     ],
 )
 def test_a_region_stands_on_the_grid_that_feeds_it(name, zone, country):
@@ -93,7 +99,7 @@ def test_the_sun_is_seen_in_california_at_noon():
 def test_a_yearly_average_is_flat_and_says_so():
     static = {zone for zone, profile in typical_profiles().items() if profile.static}
 
-    assert static == {"AE", "IN-SO", "MX", "MY-WM", "QA"}
+    assert static == {"AE", "CN", "IN-SO", "MX", "MY-WM", "QA"}
     for zone in static:
         assert len({v for day in typical_profiles()[zone].g_per_kwh.values() for v in day}) == 1
 
@@ -122,6 +128,11 @@ def test_the_files_name_their_sources_and_licence():
         ("all", "japaneast", "francesouth"),
         ("West Europe, uk south", "uksouth", "ukwest"),
         ("francesouth", "francesouth", "francecentral"),
+        ("all", "eastus", "usgovvirginia"),
+        ("US", "eastus", "usgovvirginia"),
+        ("Azure Government", "usgovvirginia", "usdodeast"),
+        ("China", "chinaeast2", "eastasia"),
+        ("US Gov Texas", "usgovtexas", "southcentralus"),
     ],
 )
 def test_regions_are_chosen_by_name_geography_country_or_all(allowed, some, none):
@@ -142,3 +153,23 @@ def test_a_region_knows_its_overhead_or_takes_the_default():
     assert region("japaneast").pue is None
     assert region("japaneast").pue_or_default == 1.18
     assert len(regions()) == len(region_rows())
+
+
+def test_a_subscription_is_in_one_cloud():
+    with pytest.raises(InvalidOptionError, match="name regions of that one"):
+        resident("eastus, usgovvirginia", "US")
+    with pytest.raises(InvalidOptionError, match="write that in the Azure connection"):
+        check_cloud(["usgovtexas"], Cloud.PUBLIC)
+
+    assert [one.name for one in resident("Azure Government", "US", "usgovtexas, usgovarizona")] == [
+        "usgovvirginia"
+    ]
+    check_cloud(["usgovtexas", "usdodeast"], Cloud.US_GOVERNMENT)
+
+
+def test_a_government_region_has_the_zone_of_the_public_one_in_its_state():
+    public = [row for row in region_rows().values() if row.cloud == Cloud.PUBLIC]
+    for row in (row for row in region_rows().values() if row.cloud == Cloud.US_GOVERNMENT):
+        here = (row.latitude, row.longitude)
+        (twin,) = (one for one in public if (one.latitude, one.longitude) == here)
+        assert twin.zone_electricity_maps == row.zone_electricity_maps

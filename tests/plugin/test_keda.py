@@ -6,32 +6,25 @@ import pytest
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.models.pool import Pool
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
-
-from airflow_carbon.plugin.keda import router
 
 MADE_UP = "made.up.token"
 
 
 @pytest.fixture(scope="module")
-def database(metadata):
-    """The database of the page's tests, with two pools."""
+def pools(metadata):
     for name, slots in (("gpu/big", 5), ("endless", -1)):
         Pool.create_or_update_pool(name, slots, description="", include_deferred=False)
-    return metadata
 
 
 @pytest.fixture
-def ask(database):
-    app = FastAPI()
-    app.include_router(router)
+def ask(visit, pools):
+    """Ask as KEDA does, with a bearer token."""
     user = SimpleAuthManagerUser(username="keda", role="viewer")
-    token = get_auth_manager().generate_jwt(user)
+    own = get_auth_manager().generate_jwt(user)
 
-    def of(path, token=token):
+    def of(path, token=own):
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
-        return TestClient(app).get(path, headers=headers)
+        return visit().get(f"/carbon{path}", headers=headers)
 
     return of
 

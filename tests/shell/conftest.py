@@ -16,18 +16,29 @@ def running():
 
 
 @pytest.fixture
-def azure(running, monkeypatch):
+def connect(running, monkeypatch):
+    """Write the connection, with more in its extra."""
+
+    def write(**more):
+        extra = {
+            "subscriptionId": running.subscription,
+            "tenantId": running.tenant,
+            "arm_endpoint": running.url,
+            "authority": running.url,
+            "ca_file": running.ca,
+        }
+        value = {"conn_type": "azure", "login": running.client, "password": running.secret}
+        value["extra"] = extra | more
+        monkeypatch.setenv("AIRFLOW_CONN_AZURE_TEST", json.dumps(value))
+
+    return write
+
+
+@pytest.fixture
+def azure(running, connect):
     running.control.reset()
     running.control.clear_faults()
-    extra = {
-        "subscriptionId": running.subscription,
-        "tenantId": running.tenant,
-        "arm_endpoint": running.url,
-        "authority": running.url,
-        "ca_file": running.ca,
-    }
-    value = {"conn_type": "azure", "login": running.client, "password": running.secret}
-    monkeypatch.setenv("AIRFLOW_CONN_AZURE_TEST", json.dumps(value | {"extra": extra}))
+    connect()
     return running
 
 

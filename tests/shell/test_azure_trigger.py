@@ -10,6 +10,8 @@ import time
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from launching import machine_of_the_docs
 
 from airflow_carbon import AzureTrainingOperator, clock
@@ -17,7 +19,8 @@ from airflow_carbon.azure.arm import Arm, Ask
 from airflow_carbon.azure.job import State, Work
 from airflow_carbon.azure.target import read_targets
 from airflow_carbon.hooks.azure import AzureHook
-from airflow_carbon.triggers.azure import AzureJobTrigger
+from airflow_carbon.triggers import azure as attending
+from airflow_carbon.triggers.azure import JITTER, AzureJobTrigger, resting_s
 
 TARGETS = {
     "swedencentral": {
@@ -208,7 +211,10 @@ def test_a_user_who_ends_the_task_ends_the_job(azure):
         ("POST */cancel", {"kind": "drop", "times": 2}),
     ],
 )
-def test_azure_that_is_unwell_does_not_keep_a_job_that_a_user_ended(azure, pattern, fault):
+def test_azure_that_is_unwell_does_not_keep_a_job_that_a_user_ended(
+    azure, pattern, fault, monkeypatch
+):
+    monkeypatch.setattr(attending, "KILL_PAUSES_S", (0.1,) * 5)
     target = begin("sleep 30")
     azure.control.fault(pattern, **fault)
 
@@ -220,11 +226,23 @@ def test_azure_that_is_unwell_does_not_keep_a_job_that_a_user_ended(azure, patte
 
 def test_azure_is_left_alone_for_as_long_as_it_says(azure):
     begin()
-    azure.control.fault("GET */jobs/carbon-x-1", "status", status=503, retry_after_s=2)
+    azure.control.fault("GET */jobs/carbon-x-1", "status", status=503, retry_after_s=1)
     attending, begun = trigger(), time.monotonic()
 
     assert event(attending)["view"]["state"] == "succeeded"
-    assert time.monotonic() - begun >= 2
+    assert time.monotonic() - begun >= 1
+
+
+seconds = st.floats(0, 1e6)
+
+
+@given(seconds, seconds, st.floats(-JITTER, JITTER))
+def test_no_jitter_ever_shortens_how_long_azure_wants_to_be_left_alone(pause, peace, draw):
+    rest = resting_s(pause, peace, draw)
+
+    assert rest >= peace
+    assert rest <= max(pause, peace) * (1 + JITTER)
+    assert rest >= pause * (1 - JITTER)
 
 
 def test_no_import_blocks_the_loop():

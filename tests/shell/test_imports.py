@@ -21,17 +21,19 @@ HEAVY = (
     "plotly",
 )
 ROOT = Path(airflow_carbon.__file__).parent
+SHELL_ROOMS = (
+    "hooks",
+    "triggers",
+    "sensors",
+    "operators",
+    "timetables",
+    "decorators",
+    "listener",
+    "notifications",
+)
 SHELL = sorted(
     f"airflow_carbon.{path.relative_to(ROOT).with_suffix('').as_posix().replace('/', '.')}"
-    for room in (
-        "hooks",
-        "triggers",
-        "sensors",
-        "operators",
-        "timetables",
-        "decorators",
-        "listener",
-    )
+    for room in SHELL_ROOMS
     for path in (ROOT / room).glob("*.py")
 )
 

@@ -37,6 +37,15 @@ def test_all_the_world_fits_into_a_small_xcom():
     assert len(json.dumps(chosen)) < 2000
 
 
+@pytest.mark.parametrize(
+    ("cloud", "zones"), [("Azure Government", {"US-SW-AZPS", "US-TEX-ERCO"}), ("China", {"CN"})]
+)
+def test_a_governments_cloud_has_regions_to_choose_from(cloud, zones):
+    chosen = choose(cloud)
+
+    assert {one["zone"] for one in chosen["ranking"]} >= zones
+
+
 def test_an_objective_weighs_cost_and_carbon_and_shows_both():
     objective = {
         "carbon_price_per_t": 100,

@@ -1,6 +1,8 @@
 """Container Apps jobs, api-version 2024-03-01: each execution really runs its first container.
 
-The image is not looked at: the container's command and arguments run on this machine.
+What became of an execution's containers is told in 2024-08-02-preview. An environment that is not
+there is refused as public reports have it (ManagedEnvironmentNotFound). The image is not looked at:
+the container's command and arguments run on this machine.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from servers.arm.world import World
 
 room = Room()
-VERSION = "2024-03-01"
+VERSION, DETAILS = "2024-03-01", "2024-08-02-preview"
 KIND = "Microsoft.App/jobs"
 JOB = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.App/jobs/{app_job}"
 EXECUTION = JOB + "/executions/{execution}"
@@ -36,6 +38,7 @@ class Execution:
     name: str
     template: dict[str, Any]
     running: Running
+    code: int | None = None
     status: str = "Running"
     started: datetime = field(default_factory=now)
     ended: datetime | None = None
@@ -61,6 +64,11 @@ async def put_job(call: Call) -> Any:
     call.need("properties", "configuration", "replicaTimeout", code="InvalidRequestContent")
     call.need("properties", "configuration", "triggerType", code="InvalidRequestContent")
     call.need("properties", "template", "containers", code="InvalidRequestContent")
+    environment = str(call.body["properties"]["environmentId"])
+    if environment.lower() not in call.world.environments:
+        raise ArmError(
+            400, "ManagedEnvironmentNotFound", f"The environment '{environment}' does not exist."
+        )
     there = call.world.app_jobs.get(_key(call))
     if there is not None:
         there.body = call.body
@@ -114,11 +122,30 @@ async def list_executions(call: Call) -> Any:
     return {"value": [_execution(job, e) for e in job.executions.values()]}
 
 
-@room.arm("GET", EXECUTION, VERSION)
+@room.arm("GET", EXECUTION, VERSION, DETAILS)
 async def get_execution(call: Call) -> Any:
-    """JobExecution."""
+    """JobExecution, with the status of its containers where the version has it."""
     job = _job(call)
-    return _execution(job, _found(call, job))
+    execution = _found(call, job)
+    shown = _execution(job, execution)
+    if call.version == DETAILS and execution.ended:
+        container = execution.template["containers"][0]["name"]
+        told = {"name": container, "code": execution.code, "status": "Terminated"}
+        replicas = [{"name": f"{execution.name}-{job.id[-5:]}", "containers": [told]}]
+        shown["properties"]["detailedStatus"] = {"replicas": replicas}
+    return shown
+
+
+@room.arm("POST", JOB + "/stop", VERSION)
+async def stop_executions(call: Call) -> Any:
+    """Jobs_StopMultipleExecutions: 202; all that run are ended."""
+    job = _job(call)
+    running = [one for one in job.executions.values() if not one.ended]
+    for execution in running:
+        _stop(execution)
+    shown = {"value": [_execution(job, one) for one in running]}
+    ended = lambda: reply(200, shown) if all(e.ended for e in running) else reply(202)  # noqa: E731
+    return _accepted(call, plain(job.body["location"]), ended)
 
 
 @room.arm("POST", EXECUTION + "/stop", VERSION)
@@ -167,6 +194,7 @@ async def _live(world: World, job: AppJob, execution: Execution) -> None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(configuration["replicaTimeout"]):
                     code = await execution.running.run(argv or ["false"], work, env)
+            execution.code = code
             if code == 0:
                 break
         execution.status = "Succeeded" if code == 0 else "Failed"

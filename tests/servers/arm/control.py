@@ -137,6 +137,10 @@ class Control:
         """Keep a workspace."""
         self.order("add_workspace", group=group, name=name, location=location)
 
+    def add_compute(self, workspace: str, name: str) -> None:
+        """Keep a cluster of a workspace."""
+        self.order("add_compute", workspace=workspace, name=name)
+
     def sas(
         self, container: str, name: str, may: str = "rcw", life_s: float = 3600, base: str = ""
     ) -> str:

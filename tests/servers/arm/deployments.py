@@ -52,10 +52,15 @@ class Deployment:
     operation: str = field(default_factory=new_id)
     correlation: str = field(default_factory=new_id)
     state: str = "Accepted"
+    begun: datetime = field(default_factory=now)
+    changed: datetime = field(default_factory=now)
     error: dict[str, Any] | None = None
     outputs: dict[str, Any] | None = None
-    begun: datetime = field(default_factory=now)
     task: asyncio.Task[None] | None = None
+
+    def enter(self, state: str) -> None:
+        """Pass to another state."""
+        self.state, self.changed = state, now()
 
     def shown(self) -> dict[str, Any]:
         """Return the deployment as ARM shows it (DeploymentExtended)."""
@@ -63,8 +68,8 @@ class Deployment:
         properties: dict[str, Any] = {
             "provisioningState": self.state,
             "correlationId": self.correlation,
-            "timestamp": self.begun.isoformat(),
-            "duration": f"PT{(now() - self.begun).total_seconds():.7f}S",
+            "timestamp": self.changed.isoformat(),
+            "duration": f"PT{(self.changed - self.begun).total_seconds():.7f}S",
             "mode": self.mode,
             "templateHash": str(int(digest[:15], 16)),
             "parameters": {
@@ -132,7 +137,7 @@ async def cancel_deployment(call: Call) -> Any:
             f"The deployment '{found.name}' cannot be cancelled because its provisioning state "
             f"is '{found.state}'.",
         )
-    found.state = "Canceled"
+    found.enter("Canceled")
     if found.task:
         found.task.cancel()
     return reply(204)
@@ -223,7 +228,7 @@ def _refusal(world: World, deployment: Deployment) -> dict[str, Any] | None:
 async def _live(world: World, deployment: Deployment) -> None:
     """Lead the deployment through its states."""
     await asyncio.sleep(world.settings.step_s)
-    deployment.state = "Running"
+    deployment.enter("Running")
     await asyncio.sleep(world.settings.step_s)
     refused = _refusal(world, deployment)
     if refused:
@@ -233,7 +238,7 @@ async def _live(world: World, deployment: Deployment) -> None:
             "for details. Please see https://aka.ms/arm-deployment-operations for usage details.",
             [refused],
         )
-        deployment.state = "Failed"
+        deployment.enter("Failed")
         return
     for place, resource in deployment.resources:
         if resource["type"].lower() == machines.KIND.lower():
@@ -242,7 +247,7 @@ async def _live(world: World, deployment: Deployment) -> None:
         if resource["type"].lower() == run_commands.KIND.lower():
             run_commands.create(world, place, resource)
     deployment.outputs = deployment.promised
-    deployment.state = "Succeeded"
+    deployment.enter("Succeeded")
 
 
 def _key(call: Call) -> tuple[str, ...]:

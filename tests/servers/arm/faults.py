@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from servers.arm.login import refusal
 from servers.arm.wire import ArmError, new_id
+
+from airflow_carbon.clock import now
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -34,6 +38,8 @@ class Fault:
     """The error's code; None is what goes with the status."""
     message: str | None = None
     retry_after_s: int | None = None
+    as_date: bool = False
+    """Let Retry-After be an HTTP-date (RFC 9110, 10.2.3)."""
     hang_s: float = 3600.0
     after: bool = False
     """Do what is asked first, and lose the answer."""
@@ -105,7 +111,7 @@ async def _befall(fault: Fault, scope: Any, receive: Any, send: Any) -> None:
         bad = refusal(base, "ExpiredAuthenticationToken", "The access token has expired.")
     else:
         code, message = CODES.get(fault.status, ("BadRequest", "An error, on purpose."))
-        wait = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
+        wait = {} if fault.retry_after_s is None else {"Retry-After": _peace(fault)}
         code, message = fault.code or code, fault.message or message
         bad = ArmError(fault.status, code, message, headers=wait)
     headers = {"content-type": "application/json; charset=utf-8"} | (bad.headers or {})
@@ -114,6 +120,14 @@ async def _befall(fault: Fault, scope: Any, receive: Any, send: Any) -> None:
     raw.append((b"content-length", str(len(content)).encode()))
     await _named(send)({"type": "http.response.start", "status": bad.status, "headers": raw})
     await send({"type": "http.response.body", "body": content})
+
+
+def _peace(fault: Fault) -> str:
+    seconds = fault.retry_after_s or 0
+    if not fault.as_date:
+        return str(seconds)
+    at = (now() + timedelta(seconds=seconds + 1)).replace(microsecond=0)  # in whole seconds
+    return format_datetime(at, usegmt=True)
 
 
 async def _until_gone(receive: Any, seconds: float) -> None:

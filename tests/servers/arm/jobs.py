@@ -1,7 +1,9 @@
 """Azure Machine Learning: workspaces and command jobs, api-version 2024-04-01; jobs really run.
 
 A job passes NotStarted, Queued, Preparing, Running and Finalizing to Completed or Failed; a
-cancelled one CancelRequested to Canceled. Its log and its error are where Azure's own client
+cancelled one CancelRequested to Canceled. A size and an environment that are not there are refused,
+in words of our own (no specification has them); a cluster that is not there fails the job, as
+public reports have it. Its log and its error are where Azure's own client
 finds them: in the run history, whose address the workspace's discovery URL gives.
 """
 
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from servers.arm.lives import DONE, KIND, Job, limit_s, live
 from servers.arm.processes import Running
+from servers.arm.regions import SIZES
 from servers.arm.wire import ArmError, Call, Room, error, new_id, no_resource, reply
 
 from airflow_carbon.clock import now
@@ -170,8 +173,21 @@ def _checked(call: Call) -> dict[str, Any]:
         text = call.need("properties", key, code="UserError")
         if not re.search(r"[a-zA-Z0-9_]", text):
             raise ArmError(400, "UserError", f"The field {key} is not valid.")
+    _check_names(asked)
     limit_s(asked)
     return asked
+
+
+def _check_names(asked: dict[str, Any]) -> None:
+    """Refuse an environment that is none, and a size that Azure does not have."""
+    environment = asked["environmentId"]
+    if not re.fullmatch(r"azureml:(//registries/)?[\w/.-]+:\w+|/.+/environments/.+", environment):
+        message = f"The environment '{environment}' does not exist."
+        raise ArmError(400, "UserError", message, details=[error("NotFound", message)])
+    size = (asked.get("resources") or {}).get("instanceType")
+    if size and size.lower() not in {name.lower() for name in SIZES}:
+        message = f"The specified value {size} for instanceType is not a supported VM size."
+        raise ArmError(400, "UserError", message, details=[error("InvalidPropertyValue", message)])
 
 
 def _same(job: Job, asked: dict[str, Any]) -> None:

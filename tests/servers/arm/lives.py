@@ -98,6 +98,10 @@ async def _attempt(world: World, job: Job, where: dict[str, str]) -> bool:
     if refused := world.refusals.get(job.region):
         job.fail(*refused)
         return True
+    cluster = str(job.properties.get("computeId") or "").lower().rpartition("/computes/")
+    if cluster[2] and (cluster[0].rpartition("/")[2], cluster[2]) not in world.computes:
+        job.fail("UserError", f"AzureMLCompute cluster {cluster[2]} does not exist")
+        return True
     job.enter("Preparing")
     await asyncio.sleep(world.settings.step_s)
     job.enter("Running")

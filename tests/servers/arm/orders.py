@@ -190,6 +190,12 @@ def add_workspace(world: World, group: str, name: str, location: str) -> None:
 
 
 @order
+def add_compute(world: World, workspace: str, name: str) -> None:
+    """Keep a cluster."""
+    world.computes.add((workspace.lower(), name.lower()))
+
+
+@order
 def sas(world: World, *, base: str, container: str, name: str, may: str, life_s: float) -> str:
     """Return a URL for one blob."""
     return world.blobs.sas(base, container, name, may, timedelta(seconds=life_s))

@@ -14,7 +14,7 @@ from servers.arm.blobs import Blobs
 from servers.arm.faults import Faults
 from servers.arm.login import Tokens
 
-from airflow_carbon.azure.regions import select
+from airflow_carbon.azure.regions import regions
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,6 +56,10 @@ class World:
     groups: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     workspaces: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     jobs: dict[tuple[str, ...], Job] = field(default_factory=dict)
+    computes: set[tuple[str, str]] = field(default_factory=set)
+    """Workspace and name of each Azure Machine Learning cluster, in lower case."""
+    environments: set[str] = field(default_factory=set)
+    """Ids of Container Apps environments, in lower case."""
     app_jobs: dict[tuple[str, ...], AppJob] = field(default_factory=dict)
     deployments: dict[tuple[str, ...], Deployment] = field(default_factory=dict)
     machines: dict[str, Machine] = field(default_factory=dict)
@@ -76,9 +80,12 @@ class World:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        for region in (one.name for one in select("all")):
+        for region in regions():
             self.add_group(SUBSCRIPTION, f"rg-{region}", region)
             self.add_workspace(SUBSCRIPTION, f"rg-{region}", f"ml-{region}", region)
+            group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-{region}"
+            place = f"{group}/providers/Microsoft.App/managedEnvironments/gpu"
+            self.environments.add(place.lower())
 
     def add_group(self, subscription: str, name: str, location: str, **more: Any) -> dict[str, Any]:
         """Keep a resource group."""
