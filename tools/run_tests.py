@@ -1,4 +1,4 @@
-"""``make test``'s last step: the tests, with coverage of every process that they start.
+"""``make test``'s last step: the trials, and the other tests with coverage of their processes.
 
 Trials mostly wait for a real Airflow, so they run beside the other tests, which leave them the
 processor whenever they want it. With arguments: one pytest with those.
@@ -14,12 +14,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAST_COVERAGE = 93
-TRIALS = ("-m", "trial", "--reruns", "1", "-rR", "tests/trial")
-"""A trial that fails is tried once more, and said to be: Airflow 3.3 has races of its own."""
+SPREAD = ("-n", "2", "--dist", "loadfile", "-q")
+TRIALS = ("-m", "trial", *SPREAD, "--no-loadscope-reorder", "--reruns", "1", "-rR", "tests/trial")
+"""On two Airflows. A trial that fails is tried once more, and said to be: Airflow 3.3 has races."""
 
-OTHERS = ("-m", "not trial")
+OTHERS = ("-m", "not trial", *SPREAD)
 POLITELY = ("nice", "-n", "15")
 """Trials count seconds; what else runs must not cost them any."""
+
+TOLD = ROOT / ".artefacts" / "trials.txt"
+"""What the failures of trials say."""
 
 
 def main() -> int:
@@ -33,14 +37,17 @@ def main() -> int:
 
 
 def _all() -> int:
+    TOLD.unlink(missing_ok=True)
     with tempfile.TemporaryFile() as said:
-        trials = _command("run", "-m", "pytest", *TRIALS)
-        with subprocess.Popen(trials, env=_env(), cwd=ROOT, stdout=said, stderr=said) as beside:
+        trials = [sys.executable, "-m", "pytest", *TRIALS]
+        with subprocess.Popen(trials, cwd=ROOT, stdout=said, stderr=said) as beside:
             others = _run(*POLITELY, *_command("run", "-m", "pytest", *OTHERS))
         said.seek(0)
         sys.stdout.flush()
         sys.stdout.buffer.write(said.read())
         sys.stdout.flush()
+    if TOLD.exists():
+        sys.stdout.write(TOLD.read_text())
     return others or beside.returncode
 
 

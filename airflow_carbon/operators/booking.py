@@ -194,7 +194,8 @@ def interval_rows(profile: EnergyProfile, account: Account, zone: str) -> list[I
             ends_at=EPOCH + timedelta(seconds=end),
             joules=_known(joules),
             quality=quality.value,
-            intensity_g_per_kwh=_known(grams / to_kwh(joules) / pue) if joules > 0 else None,
+            # Of the least joules a float knows there are no kWh.
+            intensity_g_per_kwh=_known(grams / kwh / pue) if (kwh := to_kwh(joules)) > 0 else None,
             emissions_g=_known(grams),
             zone=zone,
             pue=pue,

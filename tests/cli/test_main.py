@@ -191,7 +191,8 @@ def test_a_demo_that_is_interrupted_leaves_nothing(tmp_path, number):
 
     assert started.returncode == 130
     assert err == "airflow-carbon: interrupted\n"
-    assert not any(one.is_running() for one in family)
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
     assert list(tmp_path.glob("airflow-carbon-demo-*")) == []
 
 

@@ -168,7 +168,8 @@ def test_who_is_told_nothing_has_nothing_loaded(worker):
     done = worker.run(look, AIRFLOW__CARBON__MEASURED_POOLS="")
 
     light = ("listener", "listener.choice", "listener.plugin", "provider_info")
-    assert set(done.stdout.split()) <= {f"airflow_carbon.{name}" for name in light}
+    page = ("operators", "operators.page_link", "plugin", "plugin.airflow_plugin")
+    assert set(done.stdout.split()) <= {f"airflow_carbon.{name}" for name in light + page}
 
 
 def test_a_task_that_is_killed_is_accounted_for_where_its_ledger_is_known(worker):

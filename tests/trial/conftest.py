@@ -17,17 +17,29 @@ from standalone import Standalone
 from airflow_carbon import clock
 
 HERE = Path(__file__).parent
+TOLD = HERE.parents[1] / ".artefacts" / "trials.txt"
+"""What the failures of trials say; `make test` prints it."""
+
+LONG = ("test_turning", "test_azure", "test_service", "test_waits")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A trial that fails says what its last run did: on a machine of others, that is all we see."""
+    """A trial that fails says what its last run did, the first time too: it is all that we see."""
     report = yield
-    running = getattr(item, "funcargs", {}).get("airflow")
-    if report.failed and running is not None:
+    if report.failed:
+        running, story = getattr(item, "funcargs", {}).get("airflow"), ""
         with suppress(Exception):
-            report.sections.append(("Airflow", running.last_story()[-6000:]))
+            story = running.last_story()[-6000:]
+        TOLD.parent.mkdir(exist_ok=True)
+        with TOLD.open("a") as told:
+            told.write(f"{item.nodeid}, {report.when}\n{report.longreprtext[-4000:]}\n{story}\n\n")
     return report
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what takes long, so that no trial is left over when the others are through."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")
