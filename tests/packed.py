@@ -1,0 +1,12 @@
+"""The log's short lines, read by other code than the package's."""
+
+from __future__ import annotations
+
+import base64
+
+
+def unpacked(line: str) -> list[int | None]:
+    """The numbers of a short line; None is missing."""
+    raw = base64.b64decode(line, validate=True)
+    numbers = [int.from_bytes(raw[i : i + 3], "big") for i in range(0, len(raw), 3)]
+    return [None if number == 0xFFFFFF else number for number in numbers]
