@@ -10,3 +10,9 @@ def unpacked(line: str) -> list[int | None]:
     raw = base64.b64decode(line, validate=True)
     numbers = [int.from_bytes(raw[i : i + 3], "big") for i in range(0, len(raw), 3)]
     return [None if number == 0xFFFFFF else number for number in numbers]
+
+
+def renamed(text: str, seg: str, other: str) -> str:
+    """Give a log's segment another name."""
+    short, anew = (base64.b64encode(bytes.fromhex(one[:6])).decode() for one in (seg, other))
+    return text.replace(seg, other).replace(f'\n"{short}', f'\n"{anew}')

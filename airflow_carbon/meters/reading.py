@@ -14,7 +14,7 @@ import numpy as np
 from airflow_carbon.core.energy import EnergyProfile, EnergyQuality
 from airflow_carbon.core.errors import MeasurementError
 from airflow_carbon.meters.log import PACKED_BYTES, PACKED_MISSING, VERSION
-from airflow_carbon.meters.overlap import counted_once
+from airflow_carbon.meters.overlap import counted_once, named_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -190,7 +190,8 @@ class _Log:
             return None
         for seg in tuple(self.full):
             self._add_lines(seg)
-        rows = list(counted_once(self.rows, self.sources, self.machines))
+        once = counted_once(self.rows, self.sources, self.machines)
+        rows = list(named_apart(once, self.sources, self.machines))
         profile = EnergyProfile.from_rows(row for _, row in rows)
         places: dict[str | None, list[Row]] = {}
         for number, row in rows:

@@ -63,7 +63,8 @@ class EmissionsOperator(BaseOperator):
     its pauses. A training that was paused and moved is one run: each segment of its log is priced
     in the region that it ran in (``parts``), and the row's region is that which drew most.
 
-    :param measurement: what ``python -m airflow_carbon.measure --out`` wrote.
+    :param measurement: what ``python -m airflow_carbon.measure --out`` wrote: a file, or those of
+        a run's nodes or ranks, of which what two agents counted of one device counts once.
     :param plan: the sensor's XCom: where the job ran, when it could have begun, and what
         was promised; or
     :param job: the XCom of an ``AzureTrainingOperator``: region and size, and what Azure Monitor
@@ -118,7 +119,7 @@ class EmissionsOperator(BaseOperator):
     def __init__(  # noqa: PLR0913 - each is a word of the DAG author's
         self,
         *,
-        measurement: str,
+        measurement: str | Sequence[str],
         plan: Mapping[str, Any] | None = None,
         job: Mapping[str, Any] | None = None,
         region: str | None = None,
@@ -174,7 +175,7 @@ class EmissionsOperator(BaseOperator):
 
         work = read_work(self.model, self.functional_units, self.functional_unit)
         embodied = read_embodied(self.embodied)
-        measured = read_measurement(Path(self.measurement))
+        measured = read_measurement(*_logs(self.measurement))
         hook = CarbonHook(self.carbon_conn_id)
         plan = _checked(self.plan)
         job = _checked_job(self.job)
@@ -250,6 +251,14 @@ class EmissionsOperator(BaseOperator):
             return site
         found = region_by_name(name)
         return Site(zone=found.zone, region=found)
+
+
+def _logs(measurement: str | Sequence[str]) -> list[Path]:
+    logs = [measurement] if isinstance(measurement, str) else list(measurement)
+    if not logs:
+        remedy = "name the log, or the logs, that the agents wrote"
+        raise InvalidOptionError("measurement", measurement, remedy)
+    return [Path(log) for log in logs]
 
 
 def _checked(plan: object) -> Mapping[str, Any]:

@@ -92,9 +92,8 @@ def test_a_driver_that_is_away_when_the_agent_begins_is_looked_for_again(gpus) -
     gpus.state("energy_mj 1000", "back")
     gpus.state("energy_mj 91000", "later")
     found = UNTIL.format(f'grep -q \'"t0".*{GPU0}\' "$OUT"')
-    counted = UNTIL.format('grep -q 91000 "$OUT"')
 
-    rc, stderr = gpus.run(MISSING_SEEN + "mv back state; " + found + "mv later state; " + counted)
+    rc, stderr = gpus.run(MISSING_SEEN + "mv back state; " + found + "mv later state")
 
     assert (rc, stderr.count("\n")) == (0, 1)
     assert "NVML says" in stderr
@@ -168,7 +167,7 @@ def test_two_agents_on_one_card_count_its_energy_once_and_their_own_processors(g
     shown = [line["raw_mj"][GPU0] for line in (*gpus.lines("segment"), *gpus.lines("interval"))]
     assert round(gpu * 1000) == max(shown) - min(shown)
     assert gpus.joules(GPU0) > gpu + 0.4 * 300
-    cpu = profile.joules_of(lambda device: device == "cpu")
+    cpu = profile.joules_of(lambda device: device.startswith("cpu"))
     assert cpu == pytest.approx(gpus.joules("cpu"))
 
 
