@@ -190,8 +190,10 @@ class _Log:
             return None
         for seg in tuple(self.full):
             self._add_lines(seg)
-        once = counted_once(self.rows, self.sources, self.machines)
-        rows = list(named_apart(once, self.sources, self.machines))
+        rows = list(self.rows.items())
+        if len(self.machines) > 1:  # of several segments
+            once = counted_once(self.rows, self.sources, self.machines)
+            rows = list(named_apart(once, self.sources, self.machines))
         profile = EnergyProfile.from_rows(row for _, row in rows)
         places: dict[str | None, list[Row]] = {}
         for number, row in rows:
