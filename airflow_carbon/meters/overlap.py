@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
-from airflow_carbon.core.handover import HOST
+from airflow_carbon.core.handover import ANYWHERE, HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from airflow_carbon.core.energy import EnergyQuality
 
     Row = tuple[float, float, float, str, EnergyQuality]
-
-ANYWHERE = ("GPU-", "MIG-")
-"""Ids that no other device in the world has; the others' hold on their machine."""
 
 
 class Span(NamedTuple):

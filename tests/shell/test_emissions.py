@@ -134,6 +134,24 @@ def test_the_logs_of_several_ranks_are_one_row(ledger, tmp_path):
     assert values["energy_kwh"] == pytest.approx(entry.energy_j / 3.6e6)
 
 
+def test_runs_that_had_one_gpu_at_once_are_named(ledger, tmp_path, caplog):
+    begin = (clock.now() - timedelta(minutes=10)).timestamp()
+
+    def book(run_id, since, gpu=b"GPU-1"):
+        log = tmp_path / f"{run_id}.jsonl"
+        written = segment_of("aaaaaaaa", begin + since, 20, attempt=1)
+        written = written.replace(b"manual__1", run_id.encode()).replace(b"GPU-1", gpu)
+        log.write_bytes(written.replace(b"GPU-2", gpu + b"0"))
+        return account(log, region="francecentral")["shared_with"]
+
+    assert book("first", 0) == []
+    assert book("elsewhere", 0, b"GPU-7") == []
+    assert book("afterwards", 20) == []
+    assert caplog.text.count("a GPU was also") == 0
+    assert book("second", 10) == ["nightly/train first", "nightly/train afterwards"]
+    assert book("second", 10) == ["nightly/train first", "nightly/train afterwards"]
+
+
 def test_no_log_at_all_is_refused(ledger):
     with pytest.raises(InvalidOptionError, match="name the log"):
         account([], region="francecentral")
