@@ -53,7 +53,7 @@ bench: setup ## Measure what the docs claim
 	$(BIN)/python benchmarks/metering.py
 
 docs: setup ## Build the docs into docs/_build/html; a dead link or an undocumented name is an error
-	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	$(BIN)/python -m sphinx -E -a -b html -W --keep-going -q docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 dist: setup ## Make a release's files of the last commit in dist/, and try them in clean environments

@@ -44,11 +44,14 @@ from sqlalchemy import insert, text  # noqa: E402
 from waiting import known, wait  # noqa: E402
 
 from airflow_carbon import clock  # noqa: E402
+from airflow_carbon.core.budget import Budget  # noqa: E402
 from airflow_carbon.core.summary import Facet  # noqa: E402
+from airflow_carbon.ledger.budgets import Scope  # noqa: E402
 from airflow_carbon.ledger.entry import Entry, RunKey  # noqa: E402
 from airflow_carbon.ledger.lately import Lately  # noqa: E402
 from airflow_carbon.ledger.rows import values_of  # noqa: E402
 from airflow_carbon.ledger.schema import carbon_run  # noqa: E402
+from airflow_carbon.ledger.standing import Standing, StandingBudgets  # noqa: E402
 from airflow_carbon.ledger.store import Ledger  # noqa: E402
 from airflow_carbon.ledger.summary import Among, by_statement  # noqa: E402
 from airflow_carbon.plugin.accounts import this_month  # noqa: E402
@@ -126,6 +129,11 @@ def _fill(ledger: Ledger, now: datetime, runs: int) -> RunKey:
             connection.execute(text("ANALYZE"))
     long = entry(now, key=RunKey(dag_id="dag_0", task_id="long", run_id="r"))
     ledger.write(long, list(intervals(long, every_s=1)))
+    models = {model for _, _, model, *_ in TEAM if model}
+    scopes = [Scope(model=one) for one in models] + [Scope(dag_id=f"dag_{i}") for i in range(10)]
+    for i, scope in enumerate([*scopes, Scope()]):
+        one = {"budget": Budget.read(limit="20 kg"), "scope": scope, "asked_at": now}
+        StandingBudgets(ledger).note(Standing(dag_id=f"dag_{i}", task_id="budget", **one))
     return long.key
 
 
@@ -195,6 +203,11 @@ def _plans(ledger: Ledger, now: datetime) -> None:
     asked = {
         f"sums of {month:%B %Y} by task": by_statement(
             Facet.DAG, Facet.TASK, among=Among(span=(began, now)), dialect=dialect.name
+        ),
+        "sums by month, a year": by_statement(
+            Facet.MONTH,
+            among=Among(span=(now - timedelta(days=365), now)),
+            dialect=dialect.name,
         ),
         "zones in use": lately.zones_statement(since),
         "promises": lately.promises_statement(since, 100),

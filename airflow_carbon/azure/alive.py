@@ -9,19 +9,27 @@ other's job: the later one's look comes after both were created.
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_carbon.azure.arm import Arm
 from airflow_carbon.azure.errors import AzureRefusedError
 from airflow_carbon.azure.job import CANCELLING
+from airflow_carbon.core.errors import CarbonError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from airflow_carbon.azure.arm import Ask, Talk
     from airflow_carbon.azure.job import JobView, Target
+    from airflow_carbon.azure.login import Login
+
+AGAIN_S: Final = 0.3
+"""How long until a job is looked for again whose creation may be under way [s]."""
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -104,6 +112,31 @@ def end_all(
         if one.view.said != CANCELLING:
             yield one.target.cancel(subscription, one.name, one.view.part)
     return [one.name for one in ended]
+
+
+def stop(  # noqa: PLR0913 - what is stopped where
+    login: Login,
+    targets: Sequence[Target],
+    name_of: Callable[[int], str],
+    first: int,
+    *,
+    patience_s: float,
+    pause: Callable[[float], None] = time.sleep,
+) -> list[str]:
+    """Cancel the jobs of a training, wherever they are; return their names.
+
+    Where there is none yet it is looked for again until ``patience_s`` have passed [s]: its
+    creation may be under way. Connections are its own: it may be called while others are in use.
+    """
+    until = time.monotonic() + patience_s
+    with Arm(login) as arm:
+        while True:
+            ended: list[str] = []
+            with suppress(CarbonError):  # Azure is unwell, or the job has ended: look again
+                ended = arm.talk(end_all(targets, login.subscription_id, name_of, first=first))
+            if ended or time.monotonic() >= until:
+                return ended
+            pause(AGAIN_S)
 
 
 def _age(one: Found) -> tuple[bool, datetime, str]:

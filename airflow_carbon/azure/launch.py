@@ -8,19 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from airflow_carbon.azure.alive import Found, alive, end_all, glance, keep_first
-from airflow_carbon.azure.arm import Arm
+from airflow_carbon.azure.alive import Found, alive, glance, keep_first
 from airflow_carbon.azure.errors import CAPACITY_CODES, AzureRefusedError
 from airflow_carbon.azure.history import failure_of
 from airflow_carbon.azure.job import CREATED
-from airflow_carbon.core.errors import CarbonError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airflow_carbon.azure.arm import Ask
+    from airflow_carbon.azure.arm import Arm, Ask
     from airflow_carbon.azure.job import JobView, Target, Work
-    from airflow_carbon.azure.login import Login
 
 MOST_ATTEMPTS: Final = 100
 """After so many trainings of one task something else is wrong."""
@@ -37,9 +34,6 @@ _SPREAD_S: Final = 5.0
 _TICK_S: Final = 1.5
 """Executions of Container Apps tell when they began in whole seconds: what does not show after so
 long began later [s]."""
-
-_AGAIN_S: Final = 0.3
-"""How long until a job is looked for again whose creation may be under way [s]."""
 
 _CONFLICT: Final = 409
 
@@ -119,31 +113,6 @@ def other(arm: Arm, targets: Sequence[Target], name_of: Callable[[int], str]) ->
         found=True,
         ended=ended,
     )
-
-
-def stop(  # noqa: PLR0913 - as above
-    login: Login,
-    targets: Sequence[Target],
-    name_of: Callable[[int], str],
-    first: int,
-    *,
-    patience_s: float,
-    pause: Callable[[float], None] = time.sleep,
-) -> list[str]:
-    """Cancel the jobs of a training, wherever they are; return their names.
-
-    Where there is none yet it is looked for again until ``patience_s`` have passed [s]: its
-    creation may be under way. Connections are its own: it may be called while others are in use.
-    """
-    until = time.monotonic() + patience_s
-    with Arm(login) as arm:
-        while True:
-            ended: list[str] = []
-            with suppress(CarbonError):  # Azure is unwell, or the job has ended: look again
-                ended = arm.talk(end_all(targets, login.subscription_id, name_of, first=first))
-            if ended or time.monotonic() >= until:
-                return ended
-            pause(_AGAIN_S)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

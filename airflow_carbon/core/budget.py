@@ -35,9 +35,13 @@ class Per(StrEnum):
     """What a budget is for."""
 
     RUN = "run"
+    """One run of the DAG."""
     MODEL = "model"
+    """All that a model has emitted so far."""
     MONTH = "month"
+    """All that was emitted in a month."""
     UNITS = "units"
+    """An amount of work."""
 
 
 class Bound(StrEnum):
@@ -52,9 +56,13 @@ class Reason(StrEnum):
     """Why a budget answers as it does."""
 
     WITHIN = "within"
+    """What was emitted, and what is expected to be, is within the limit."""
     OVER_BUDGET = "over_budget"
+    """It is not."""
     NO_FIGURE = "no_figure"
+    """Nothing is known of what it would have to be held against."""
     MIXED_SIGNALS = "mixed_signals"
+    """The sum would add average and marginal emissions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

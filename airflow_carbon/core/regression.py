@@ -23,8 +23,11 @@ class Trend(StrEnum):
     """What a value is, beside those before it."""
 
     USUAL = "usual"
+    """Not above the limit."""
     REGRESSED = "regressed"
+    """Above the limit."""
     TOO_FEW = "too_few"
+    """There are too few before it to tell."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,8 +22,11 @@ class Need(StrEnum):
     """What a metric says of a model."""
 
     DECAYED = "decayed"
+    """It is at the threshold, or beyond it."""
     FRESH = "fresh"
+    """It is not."""
     NO_METRIC = "no_metric"
+    """There is no metric to tell by."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

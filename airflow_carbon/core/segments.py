@@ -32,9 +32,11 @@ class Ended(StrEnum):
     PREEMPTED = "preempted"
     """Its spot machine was taken away."""
     FAILED = "failed"
+    """By its own fault."""
     CANCELLED = "cancelled"
     """By somebody in Azure."""
     SUCCEEDED = "succeeded"
+    """With its work done."""
 
     @property
     def keeps_work(self) -> bool:

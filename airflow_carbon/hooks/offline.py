@@ -29,7 +29,7 @@ PATIENCE: Final = timedelta(seconds=3)
 """How long a forecast may take."""
 
 PEACE: Final = timedelta(minutes=1)
-"""How long nothing is asked after something took longer."""
+"""How long nothing is asked after something took longer, the first question excepted."""
 
 CONNECTION_HOLDS: Final = timedelta(minutes=5)
 """How long a connection is taken for what it said."""
@@ -75,9 +75,13 @@ class Forecasts:
     hook: Callable[[str], CarbonHook] = OfflineHook
     hooks: dict[str, tuple[CarbonHook, datetime]] = field(default_factory=dict)
     quiet_until: datetime | None = None
+    late: threading.Thread | None = None
+    answered: bool = False
 
     def forecast(self, conn_id: str, zone: ZoneKey, flex: Flexibility) -> Forecast | None:
         """Return what is known of a job's span; None where nothing is, or not in time."""
+        if self.late is not None and self.late.is_alive():
+            return None
         if self.quiet_until is not None and clock.now() < self.quiet_until:
             return None
         told: list[Forecast | None] = []
@@ -88,20 +92,23 @@ class Forecasts:
             except Exception as exc:  # noqa: BLE001 - whatever fails: no schedule stops for it
                 log.warning("no forecast of %s: %s", zone, exc)
                 told.append(None)
+            self.answered = True
 
         thread = threading.Thread(target=ask, name="airflow-carbon-offline", daemon=True)
         thread.start()
         thread.join(self.patience.total_seconds())
         if told:
             return told[0]
-        self.quiet_until = clock.now() + PEACE
-        log.warning("no forecast of %s within %s: for %s none is asked", zone, self.patience, PEACE)
+        self.late = thread
+        if self.answered:  # a process's first question loads pandas besides: that is no fault
+            self.quiet_until = clock.now() + PEACE
+        log.warning("no forecast of %s within %s: it is done without", zone, self.patience)
         return None
 
     def forget(self) -> None:
         """Begin anew: what a process that forked this one was told may no longer hold."""
         self.hooks.clear()
-        self.quiet_until = None
+        self.quiet_until = self.late = None
 
     def _hook(self, conn_id: str) -> CarbonHook:
         now = clock.now()

@@ -12,7 +12,7 @@ from airflow.sdk.log import mask_secret
 
 from airflow_carbon import clock
 from airflow_carbon.azure.errors import LaunchStoppedError, TrainingFailedError
-from airflow_carbon.core.errors import CarbonError, MeasurementError, ServiceUnavailableError
+from airflow_carbon.core.errors import CarbonError
 from airflow_carbon.core.flexibility import parse_duration
 from airflow_carbon.hooks.azure import AzureHook
 from airflow_carbon.operators.portal import AzurePortalLink
@@ -20,6 +20,7 @@ from airflow_carbon.operators.training import (
     allowed,
     bring_home,
     hide,
+    log_of,
     names_of,
     remember,
     targets_of,
@@ -118,7 +119,8 @@ class AttendedTraining(BaseOperator):
         first: int = 1,
         follow: bool = True,
     ) -> NoReturn:
-        from airflow_carbon.azure.launch import launch, stop
+        from airflow_carbon.azure.alive import stop
+        from airflow_carbon.azure.launch import launch
         from airflow_carbon.azure.regions import check_cloud
 
         if self.measurement_url:
@@ -249,9 +251,10 @@ class AttendedTraining(BaseOperator):
         """Bring the agent's logs home; a training that succeeded does not fail for its log."""
         if not (self.measure and self.measurement):
             return
+        hook = AzureHook(self.azure_conn_id)
         for segment in segments:
             try:
-                log = self._log(segment["name"], segment["resource"])
+                log = log_of(hook, segment["name"], segment["resource"], self.measurement_url)
                 bring_home(log, Path(self.measurement), segment["region"])
             except (CarbonError, OSError) as exc:
                 self.log.warning("the log of %s was not fetched: %s", segment["name"], exc)
@@ -263,39 +266,6 @@ class AttendedTraining(BaseOperator):
         url = self.measurement_url
         if url is None or log_url(url, "job") != url:
             self._fetch(segments)
-
-    def _log(self, name: str, resource: str) -> bytes:
-        """Return the agent's log: from its blob, else from what the job has printed."""
-        from airflow_carbon.azure.job import log_url
-        from airflow_carbon.azure.logs import fetch, printed
-        from airflow_carbon.meters.spoken import heard
-
-        hook = AzureHook(self.azure_conn_id)
-        missing = "measurement_url= is not given"
-        if self.measurement_url:
-            url = log_url(self.measurement_url, name)
-            mask_secret(url)
-            try:
-                return fetch(url, hook.login().ca_file)
-            except ServiceUnavailableError as exc:
-                missing = str(exc)
-        with hook.arm() as arm:
-            log = heard(printed(arm, resource))
-        if log is None:
-            fault = f"the job has printed no log of the agent's, and {missing}"
-            raise MeasurementError(resource, fault)
-        return log
-
-    def _why(self, view: Mapping[str, Any]) -> tuple[str, str, str]:
-        """Return how a job ended, and the code and the message of why."""
-        from airflow_carbon.azure.history import failure_of
-        from airflow_carbon.azure.job import State, final_state
-
-        code, message = view["code"], view["message"]
-        if not message:
-            with AzureHook(self.azure_conn_id).arm() as arm:
-                code, message = failure_of(arm, view["resource"])
-        return final_state(State(view["state"]), code, message).value, code, message
 
     def _fail(
         self,

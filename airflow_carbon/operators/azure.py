@@ -8,10 +8,17 @@ from airflow_carbon.azure.errors import CAPACITY_CODES
 from airflow_carbon.azure.regions import resident
 from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.flexibility import parse_duration, parse_number
-from airflow_carbon.hooks.azure import DEFAULT_CONN_ID
+from airflow_carbon.hooks.azure import DEFAULT_CONN_ID, AzureHook
 from airflow_carbon.operators.attending import AttendedTraining
 from airflow_carbon.operators.portal import AzurePortalLink
-from airflow_carbon.operators.training import check_pausable, recall, result_of, segment_of, size_of
+from airflow_carbon.operators.training import (
+    check_pausable,
+    recall,
+    result_of,
+    segment_of,
+    size_of,
+    why,
+)
 from airflow_carbon.triggers.course import plain_pause
 from airflow_carbon.triggers.request import is_template
 
@@ -181,7 +188,7 @@ class AzureTrainingOperator(AttendedTraining):
             self._fetch_again(over)
             over += segment_of(event, "succeeded")
             return result_of(event, over, size_of(self.targets, event["region"]))
-        state, code, message = self._why(view)
+        state, code, message = why(AzureHook(self.azure_conn_id), view)
         over += segment_of(event, state)
         lost = sum(one["ended"] == "preempted" for one in over)
         if state == "preempted" and lost <= self.most_preemptions:

@@ -117,8 +117,8 @@ class CarbonPoolOperator(BaseOperator):
 
         bounds, zone = Bounds.read(self._bounds_given()), self._zone()
         self._check(bounds)
-        now = clock.now()
-        forecast = CarbonHook(self.carbon_conn_id).forecast(zone, bounds.ahead(now))
+        forecast = CarbonHook(self.carbon_conn_id).forecast(zone, bounds.ahead(clock.now()))
+        now = clock.now()  # not before: a forecast begins with the step that ran when it was asked
         pools = AirflowApiHook(self.airflow_conn_id).pools()
         slots = send(pools.slots(self.target_pool))
         found = width(bounds, forecast, now=now, slots=slots)

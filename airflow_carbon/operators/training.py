@@ -10,7 +10,11 @@ from urllib.parse import quote, quote_plus, unquote_plus
 
 from airflow.sdk.log import mask_secret
 
-from airflow_carbon.core.errors import InvalidOptionError
+from airflow_carbon.core.errors import (
+    InvalidOptionError,
+    MeasurementError,
+    ServiceUnavailableError,
+)
 from airflow_carbon.core.handover import SAY_LOG
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_carbon.azure.job import Target, Work
+    from airflow_carbon.hooks.azure import AzureHook
 
 MEASURED: Final = "python -m airflow_carbon.measure --out carbon-energy.jsonl -- /bin/sh -c {}"
 """How a command is wrapped in the agent; the image needs this package, or ``measure=False``."""
@@ -146,6 +151,44 @@ def hide(value: object) -> None:
     elif isinstance(value, (list, tuple, set, frozenset)):
         for one in value:
             hide(one)
+
+
+def log_of(hook: AzureHook, name: str, resource: str, url: str | None) -> bytes:
+    """Return the agent's log of a job: from its blob, else from what the job has printed.
+
+    Raises:
+        CarbonError: it can't be had.
+    """
+    from airflow_carbon.azure.job import log_url
+    from airflow_carbon.azure.logs import fetch, printed
+    from airflow_carbon.meters.spoken import heard
+
+    missing = "measurement_url= is not given"
+    if url:
+        blob = log_url(url, name)
+        mask_secret(blob)
+        try:
+            return fetch(blob, hook.login().ca_file)
+        except ServiceUnavailableError as exc:
+            missing = str(exc)
+    with hook.arm() as arm:
+        log = heard(printed(arm, resource))
+    if log is None:
+        fault = f"the job has printed no log of the agent's, and {missing}"
+        raise MeasurementError(resource, fault)
+    return log
+
+
+def why(hook: AzureHook, view: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return how a job ended, and the code and the message of why."""
+    from airflow_carbon.azure.history import failure_of
+    from airflow_carbon.azure.job import State, final_state
+
+    code, message = view["code"], view["message"]
+    if not message:
+        with hook.arm() as arm:
+            code, message = failure_of(arm, view["resource"])
+    return final_state(State(view["state"]), code, message).value, code, message
 
 
 def bring_home(log: bytes, to: Path, region: str) -> None:

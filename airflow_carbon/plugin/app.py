@@ -8,10 +8,10 @@ from fastapi import FastAPI, HTTPException, Request, status
 from fastapi.responses import JSONResponse, Response
 
 from airflow_carbon.core.errors import CarbonError, InputError
-from airflow_carbon.plugin import assets, feeds, pages
+from airflow_carbon.plugin import assets, feeds, keda, pages
 from airflow_carbon.plugin.door import Door
 
-ROUTERS: Final = (pages.router, feeds.router, assets.router)
+ROUTERS: Final = (pages.router, feeds.router, keda.router, assets.router)
 """What is served; a module with another ``APIRouter`` is added here, and stands behind the door."""
 
 

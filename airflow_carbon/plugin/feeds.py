@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException, status
 
 from airflow_carbon import clock
 from airflow_carbon.azure.regions import regions
 from airflow_carbon.core.units import ZoneKey
+from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID
+from airflow_carbon.ledger.lately import Lately
 from airflow_carbon.ledger.reservations import Reservations
 from airflow_carbon.plugin import waits
 from airflow_carbon.plugin.desk import open_ledger
 from airflow_carbon.plugin.outlook import OUTLOOKS, chosen, cleanest, curve
-from airflow_carbon.plugin.readers import ReaderDep  # noqa: TC001 - FastAPI reads it
+from airflow_carbon.plugin.pages import IN_USE, readable
+from airflow_carbon.plugin.readers import Reader, ReaderDep  # noqa: TC001 - FastAPI reads it
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow_carbon.plugin.outlook import Outlook
 
 router = APIRouter(prefix="/api")
 
 
 @router.get("/outlook")
-def outlook(reader: ReaderDep, zone: str, conn: str = "carbon_default") -> dict[str, Any]:
+def outlook(reader: ReaderDep, zone: str, conn: str = DEFAULT_CONN_ID) -> dict[str, Any]:
     """Return a zone's curve, its cleanest hour, and what each of the reader's waits chose."""
     now = clock.now()
     here = [
@@ -30,6 +35,9 @@ def outlook(reader: ReaderDep, zone: str, conn: str = "carbon_default") -> dict[
         for one in waits.standing(reader.may_read)
         if one.request is not None and (str(one.request.zone), one.carbon_conn_id) == (zone, conn)
     ]
+    if not (here or (conn == DEFAULT_CONN_ID and _in_use(reader, zone, now))):
+        # Nobody finds out by this which connections there are, or has services asked at will.
+        raise HTTPException(status.HTTP_404_NOT_FOUND, f"{zone}: no grid in use")
     until = max((one.request.flex.deadline for one in here if one.request), default=now)
     found = OUTLOOKS.of(conn, ZoneKey(zone), now=now, until=until)
     reserved = {}
@@ -54,6 +62,13 @@ def outlook(reader: ReaderDep, zone: str, conn: str = "carbon_default") -> dict[
         ],
         **_origin(found),
     }
+
+
+def _in_use(reader: Reader, zone: str, now: datetime) -> bool:
+    if zone in {str(one.zone) for one in regions().values()}:
+        return True
+    ledger = open_ledger()
+    return zone in Lately(ledger, readable(reader, ledger)).zones(since=now - IN_USE)
 
 
 def _step(found: Outlook) -> float | None:

@@ -59,7 +59,6 @@ def zone(  # noqa: PLR0913, PLR0917 - each is a word of the URL's
     Of the grid only what the ledger's archive keeps is known here, else typical days: no service is
     asked.
     """
-    now = clock.now()
     given = {
         "min_slots": min_slots,
         "max_slots": max_slots,
@@ -71,7 +70,7 @@ def zone(  # noqa: PLR0913, PLR0917 - each is a word of the URL's
         bounds = Bounds.read({name: value for name, value in given.items() if value is not None})
     except InputError as exc:
         raise HTTPException(status.HTTP_400_BAD_REQUEST, str(exc)) from exc
-    forecast = FORECASTS.forecast(DEFAULT_CONN_ID, ZoneKey(zone), bounds.ahead(now))
-    found = width(bounds, forecast, now=now)
+    forecast = FORECASTS.forecast(DEFAULT_CONN_ID, ZoneKey(zone), bounds.ahead(clock.now()))
+    found = width(bounds, forecast, now=clock.now())
     quality = None if forecast is None else str(forecast.quality)
     return {"zone": zone, **found.as_dict(), "quality": quality}

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from airflow_carbon import clock
 from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.month import months_later, parse_month
+from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID
 from airflow_carbon.ledger.course import course
 from airflow_carbon.ledger.entry import RunKey
 from airflow_carbon.ledger.lately import Lately
@@ -161,7 +162,7 @@ def _zones(
             found[one.carbon_conn_id, str(one.request.zone)] = None
     for zone in Lately(ledger, dag_ids).zones(since=at - IN_USE):
         if zone not in {known for _, known in found}:
-            found["carbon_default", zone] = None
+            found[DEFAULT_CONN_ID, zone] = None
     return list(found)[:ZONES]
 
 

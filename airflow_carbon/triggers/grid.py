@@ -128,6 +128,7 @@ class GridTurnsCleanTrigger(BaseEventTrigger):
             now = clock.now()
             moment = Flexibility(duration=A_MOMENT, earliest=now, deadline=now + 2 * A_MOMENT)
             forecast = await grid.forecast(one._zone, moment)
+            now = clock.now()  # a forecast begins with the step that ran when it was asked
             if one.below_percentile is not None and (week is None or week_until <= now):
                 week, week_until = await _week(grid, one._zone, now), now + WEEK_HOLDS
             look = _look(one._zone, now, forecast, week)

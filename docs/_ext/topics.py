@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 APART: Final = ("airflow_carbon.ledger.migrations", "airflow_carbon.measure", "__main__")
 """What runs when it is imported."""
 
+SHELL: Final = ("decorators", "listener", "notifications", "notifiers", "plugin", "timetables")
+"""Rooms of the shell whose modules ``provider_info`` need not list."""
+
 SOURCES: Final = {
     "electricity_maps": "Electricity Maps",
     "watttime": "WattTime",
@@ -57,12 +60,12 @@ def decorators() -> str:
     return "\n".join(lines)
 
 
-def names() -> str:
-    """Return the public names of the package that are at home in no room of Airflow's."""
+def names(of: str) -> str:
+    """Return the public names that ``provider_info`` does not list: of the shell, or the others."""
     listed = {one for kind in get_provider_info() for one in _of_kind(kind)}
     public = (getattr(airflow_carbon, name) for name in airflow_carbon.__all__)
     rest = [one for one in public if callable(one) and one not in listed]
-    return "\n".join(_entry(one) for one in rest)
+    return "\n".join(_entry(one) for one in rest if _is_of_the_shell(one) == (of == "shell"))
 
 
 def values(*modules: str) -> str:
@@ -208,6 +211,10 @@ def _of_kind(kind: str) -> list[type]:
         for module in one.get("python-modules", ())
     ]
     return [found for module in modules for found in _own(module)]
+
+
+def _is_of_the_shell(one: Any) -> bool:
+    return one.__module__.split(".")[1] in SHELL
 
 
 def _own(module: str) -> list[Any]:

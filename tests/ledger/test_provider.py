@@ -143,6 +143,36 @@ def test_a_run_over_two_months_without_intervals_is_divided_by_time(ledger, repo
     assert [one.emissions_g for one in reports.measured(*span_of(OCTOBER))] == [2.0]
 
 
+def test_energy_that_a_later_try_holds_as_well_is_measured_once(ledger, reports, an_entry):
+    begin, end = span_of(OCTOBER)
+    for number in (1, 2):
+        ledger.write(
+            an_entry(number, started_at=begin, ended_at=begin + number * HOUR, emissions_g=number)
+        )
+
+    assert [one.emissions_g for one in reports.measured(begin, end)] == [2.0]
+
+
+def test_a_signal_that_is_named_is_the_only_one_that_counts(ledger, reports, an_entry):
+    begin, end = span_of(OCTOBER)
+    for number, signal in enumerate(("average", "marginal"), start=1):
+        key = replace(an_entry().key, run_id=signal)
+        hours = {"started_at": begin, "ended_at": begin + HOUR}
+        ledger.write(an_entry(key=key, emissions_g=number, intensity_signal=signal, **hours))
+
+    assert [one.emissions_g for one in reports.measured(begin, end, "average")] == [1.0]
+    assert len(reports.measured(begin, end)) == 2
+
+
+def test_the_subscriptions_of_a_month_are_known(reports):
+    for name in ("Two", "one"):
+        reports.write(name, OCTOBER, figures_of(), fetched_at=NOW)
+        reports.write(name, OCTOBER, figures_of(7.0), fetched_at=NOW)
+
+    assert reports.subscriptions(OCTOBER) == ["one", "two"]
+    assert reports.subscriptions(date(2026, 9, 1)) == []
+
+
 def test_a_run_of_no_length_counts_once(ledger, reports, an_entry):
     begin, end = span_of(OCTOBER)
     ledger.write(an_entry(started_at=end, ended_at=end, emissions_g=8.0))

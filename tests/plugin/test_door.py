@@ -13,7 +13,7 @@ from airflow_carbon.plugin.app import ROUTERS
 PATHS = sorted({route.path for router in ROUTERS for route in router.routes})
 
 ADDRESSES = [
-    *(f"/carbon{path}".replace("{name}", "page.css") for path in PATHS),
+    *(f"/carbon{path}".replace("{name}", "page.css").replace("{zone}", "DE") for path in PATHS),
     "/carbon/docs",
     "/carbon/redoc",
     "/carbon/openapi.json",
@@ -34,6 +34,7 @@ def test_the_routes_are_those_that_this_file_knows():
         "/api/outlook",
         "/static/{name}",
         "/plotly.js",
+        "/keda/zone/{zone}",
     } <= {*PATHS}
 
 

@@ -3,52 +3,28 @@
 from __future__ import annotations
 
 import pytest
-from airflow import models, settings
-from airflow.api_fastapi.app import get_auth_manager, init_auth_manager, purge_cached_app
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-from airflow.models.base import Base
 from airflow.models.pool import Pool
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
-
-from airflow_carbon.plugin.keda import router
 
 MADE_UP = "made.up.token"
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """Airflow's database with one pool, in place of the one that this process would use."""
-    patch = pytest.MonkeyPatch()
-    folder = tmp_path_factory.mktemp("keda")
-    patch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{folder / 'airflow.db'}")
-    patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(folder / "passwords"))
-    patch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
-    settings.configure_vars()
-    settings.configure_orm()
-    models.import_all_models()
-    Base.metadata.create_all(settings.engine)
-    init_auth_manager()
+def pools(metadata):
     for name, slots in (("gpu/big", 5), ("endless", -1)):
         Pool.create_or_update_pool(name, slots, description="", include_deferred=False)
-    yield settings.engine
-    settings.dispose_orm(do_log=False)
-    purge_cached_app()
-    patch.undo()
-    settings.configure_vars()
-    settings.configure_orm()
 
 
 @pytest.fixture
-def ask(database):
-    app = FastAPI()
-    app.include_router(router)
+def ask(visit, pools):
+    """Ask as KEDA does, with a bearer token."""
     user = SimpleAuthManagerUser(username="keda", role="viewer")
-    token = get_auth_manager().generate_jwt(user)
+    own = get_auth_manager().generate_jwt(user)
 
-    def of(path, token=token):
+    def of(path, token=own):
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
-        return TestClient(app).get(path, headers=headers)
+        return visit().get(f"/carbon{path}", headers=headers)
 
     return of
 

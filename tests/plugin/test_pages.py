@@ -181,10 +181,14 @@ def test_a_curve_reaches_two_days_ahead_and_says_where_it_is_from(page):
     assert len(reply["curve"]) >= 48
 
 
-def test_a_zone_that_nobody_knows_is_named(page):
-    reply = page.get("/carbon/api/outlook?" + urlencode({"zone": HOSTILE}))
-    assert reply.status_code == 400
-    assert HOSTILE in reply.json()["detail"]
+@pytest.mark.parametrize(
+    "asked",
+    [{"zone": HOSTILE}, {"zone": "DE", "conn": "postgres_default"}, {"zone": "NL", "conn": "nil"}],
+)
+def test_no_grid_and_no_connection_is_asked_that_is_not_in_use(page, asked):
+    reply = page.get("/carbon/api/outlook?" + urlencode(asked))
+    assert reply.status_code == 404
+    assert reply.json() == {"detail": f"{asked['zone']}: no grid in use"}
     assert reply.headers["content-type"] == "application/json"
 
 

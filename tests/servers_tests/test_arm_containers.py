@@ -81,6 +81,7 @@ def test_the_timeout_is_required(cloud, path):
 
 
 def test_a_start_whose_answer_is_lost_starts_twice_if_the_client_retries(cloud, path, until):
+    cloud.control.settings(step_s=1.0)
     cloud.ask("PUT", path, V, body(cloud, "true"))
     assert cloud.ask("POST", f"{path}/start", V).json()["error"]["code"] == "OperationInProgress"
     until(lambda: cloud.get(path, V)["properties"]["provisioningState"], "Succeeded")

@@ -207,3 +207,14 @@ def test_what_a_template_fills_in_is_checked_when_it_is_known(airflow_api, grid)
     made.render_template_fields({"params": {"most": 12}})
 
     assert made.execute({})["slots"] == 12
+
+
+def test_a_slow_answer_of_a_grid_in_short_steps_is_an_answer(airflow_api, monkeypatch, tmp_path):
+    begins = clock.now()
+    index = pd.date_range(begins, periods=40_000, freq="100us", name="at")
+    file = tmp_path / "short.csv"
+    pd.DataFrame({"DE": 50.0}, index=index).to_csv(file)  # reading it takes many of its steps
+    extra = {"sources": "replay", "replay_file": str(file), "replay_starts_at": begins.isoformat()}
+    connect(monkeypatch, "carbon_default", conn_type="carbon", extra=extra)
+
+    assert operator(horizon="10s").execute({})["because"] == "clean"

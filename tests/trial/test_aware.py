@@ -17,8 +17,7 @@ def chat(airflow):
     """A webhook that Airflow has a connection to."""
     with serving() as web:
         web.routes["/hook"] = "ok"
-        body = {"connection_id": "aware_chat", "conn_type": "http", "password": f"{web.url}/hook"}
-        airflow.api("POST", "/connections", json=body)
+        airflow.connect("aware_chat", "http", password=f"{web.url}/hook")
         yield web
 
 

@@ -100,6 +100,20 @@ def test_a_user_who_fails_the_task_ends_the_job(airflow, azure):
     airflow.until(lambda: azure.control.job(name)["status"] == "Canceled", 90, "the job goes on")
 
 
+def test_a_user_who_fails_the_task_while_a_worker_launches_ends_the_job(airflow, azure):
+    azure.control.fault("PUT */jobs/*", "hang", hang_s=50, after=True)
+    run_id = airflow.trigger("azure_training", command="sleep 300")
+    which = {"dag_id": "azure_training", "run_id": run_id, "task_id": "train", "map_index": -1}
+    name = job_name(**which, attempt=1)
+    airflow.until(lambda: azure.control.count("PUT */jobs/*"), 90, "nobody launches it")
+
+    path = f"/dags/azure_training/dagRuns/{run_id}/taskInstances/train"
+    airflow.api("PATCH", path, json={"new_state": "failed"})
+
+    airflow.until(lambda: azure.control.job(name)["status"] == "Canceled", 90, "the job goes on")
+    assert airflow.dag_run("azure_training", run_id)["state"] == "failed"
+
+
 def test_a_training_that_fails_says_why_and_each_try_begins_anew(airflow, azure, tmp_path):
     run_id = airflow.trigger(
         "azure_training", command=f"test -e {tmp_path}/data || (echo no data; exit 3)"

@@ -93,22 +93,6 @@ def test_the_past_runs_of_this_airflow_can_be_replayed(airflow):
     assert demo["jobs"] >= 1
 
 
-def test_the_wait_runs_under_dags_test(airflow, tmp_path):
-    env = {**airflow.environment(), "AIRFLOW_HOME": str(tmp_path / "home")}
-    for command in ("db migrate", "dags reserialize", "dags test under_test"):
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", *command.split()],
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "starts now, its cleanest window begins" in done.stdout + done.stderr
-    assert "read a plan of FR" in done.stdout + done.stderr
-
-
 def test_the_connections_form_and_its_test_button_work(airflow, tmp_path):
     body = {
         "connection_id": "form",

@@ -147,6 +147,9 @@ function months(plot) {
   const x = data.map((one) => `${one.x}-01`);
   const y = data.map((one) => one.y / size);
   const compared = data.filter((one) => one.delta !== undefined);
+  const half = 17 * 864e5;
+  const end = Date.parse(x.at(-1)) + half;
+  const begin = Math.min(Date.parse(x[0]) - half, end - 12 * 30.5 * 864e5);
   const traces = [
     { type: "bar", x, y, marker: { color: ink("window"), opacity: 0.75, cornerradius: 3 }, width: 0.55 * 30 * 864e5,
       error_y: { type: "data", symmetric: false, array: data.map((one) => (one.high - one.y) / size),
@@ -157,7 +160,8 @@ function months(plot) {
       hovertemplate: `baseline %{y:.3~g} ${unit}<extra></extra>` },
   ];
   return { traces, layout: layout({
-    bargap: 0.4, xaxis: { type: "date", tickformat: "%b\n%Y", dtick: plot.clientWidth < 500 ? "M3" : "M1" },
+    bargap: 0.4, xaxis: { type: "date", tickformat: "%b\n%Y", dtick: plot.clientWidth < 500 ? "M3" : "M1",
+      range: [begin, end].map((at) => new Date(at).toISOString()) },
     yaxis: { title: { text: `${unit} CO₂eq`, font: { size: 12 } } },
     margin: { l: 8, r: 8, t: 14, b: 8 },
   }) };

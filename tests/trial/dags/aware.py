@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, task, task_group
@@ -12,7 +13,13 @@ from airflow_carbon import CarbonIntensitySensor, CarbonNotifier, carbon_aware, 
 with DAG(
     "aware",
     schedule=None,
-    default_args={"retries": 1, "zone": "TRIAL", "max_delay": "80s", "carbon_conn_id": "aware"},
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(seconds=1),
+        "zone": "TRIAL",
+        "max_delay": "80s",
+        "carbon_conn_id": "aware",
+    },
     on_success_callback=CarbonNotifier(message="Run:", http_conn_id="aware_chat"),
     user_defined_macros={"footprint_text": footprint_text},
 ):

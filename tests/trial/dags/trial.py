@@ -67,16 +67,6 @@ with DAG("ladder", schedule=None):
         task_id="wait", zone="FR", duration="5s", max_delay="25s", carbon_conn_id="breaking"
     )
 
-with DAG("under_test", schedule=None):
-
-    @task
-    def say(plan: dict[str, str]) -> None:
-        """Print the plan."""
-        print(f"read a plan of {plan['zone']}, because {plan['reason']}")  # noqa: T201 - the test reads it
-
-    short = CarbonAwareSensor(task_id="wait", zone="FR", duration="2s", max_delay="30s")
-    say(short.output)
-
 with DAG("served", schedule=None):
     CarbonAwareSensor(
         task_id="wait",
