@@ -14,3 +14,6 @@ SAY_LOG: Final = "AIRFLOW_CARBON_SAY_LOG"
 HOST: Final = ("cpu", "memory")
 """How the ids of processors and memory begin, in the agent's log and in the ledger; every other
 device is a GPU. They are counted for the command alone, a GPU for whoever uses it."""
+
+ANYWHERE: Final = ("GPU-", "MIG-")
+"""How ids begin that no other device in the world has; the others' hold on their machine."""

@@ -10,9 +10,12 @@ from sqlalchemy import func, select
 from airflow_carbon.core.estimate import History, PastRun
 from airflow_carbon.core.units import to_kwh
 from airflow_carbon.ledger.engine import reporting
-from airflow_carbon.ledger.schema import carbon_run
+from airflow_carbon.ledger.schema import KEY, carbon_run
+from airflow_carbon.ledger.spans import pauses_of
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from sqlalchemy import ColumnElement, RowMapping, Select
 
     from airflow_carbon.core.auto import LearnFrom
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 ENOUGH: Final = 0.95
 """The coverage from which on a run's energy counts: what is missing would pass for thrift."""
+
+READ: Final = ("started_at", "ended_at", "energy_j", "coverage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class PastRuns:
     ledger: Ledger
 
     def of(self, asked: LearnFrom) -> History:
-        """Return the newest runs that succeeded, at the first try.
+        """Return the newest runs that succeeded, at the first try; their pauses are left out.
 
         A later try may have gone on from a checkpoint, and its row begins with the first.
         Of several tasks that were asked for the ledger has to know exactly one.
@@ -57,23 +62,23 @@ class PastRuns:
                 return History(fault=several)
             if not tasks:
                 return History()
-            rows = connection.execute(_newest(whole, tasks[0], asked.newest)).mappings()
-            return History(runs=tuple(_past(row) for row in rows))
+            rows = connection.execute(_newest(whole, tasks[0], asked.newest)).mappings().all()
+            return History(runs=tuple(_past(row, pauses_of(connection, row)) for row in rows))
 
 
 def _newest(whole: list[ColumnElement[bool]], task_id: str, limit: int) -> Select[Any]:
     run = carbon_run.c
     return (
-        select(run.started_at, run.ended_at, run.energy_j, run.coverage)
+        select(*(run[name] for name in (*KEY, *READ)))
         .where(*whole, run.task_id == task_id)
         .order_by(run.submitted_at.desc())
         .limit(limit)
     )
 
 
-def _past(row: RowMapping) -> PastRun:
+def _past(row: RowMapping, pauses: timedelta) -> PastRun:
     known = row["coverage"] >= ENOUGH and row["energy_j"] > 0
     return PastRun(
-        duration=row["ended_at"] - row["started_at"],
+        duration=row["ended_at"] - row["started_at"] - pauses,
         energy_kwh=to_kwh(row["energy_j"]) if known else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Integer, and_, func, literal_column, not_, select
@@ -35,6 +36,21 @@ def share_within(connection: Connection, row: RowMapping, begin: datetime, end: 
     length = (row["ended_at"] - row["started_at"]).total_seconds()
     within = (min(row["ended_at"], end) - max(row["started_at"], begin)).total_seconds()
     return within / length if length > 0 else float(begin <= row["started_at"])
+
+
+def pauses_of(connection: Connection, row: RowMapping) -> timedelta:
+    """Return how long a try drew nothing: paused, waiting for another machine.
+
+    That is the time between its intervals; where it has none, nobody knows of any.
+    """
+    its = (carbon_interval.c[name] == row[name] for name in KEY)
+    spans = select(carbon_interval.c.begins_at, carbon_interval.c.ends_at).where(*its).distinct()
+    paused, reached = timedelta(0), None
+    for begins, ends in connection.execute(spans.order_by(carbon_interval.c.begins_at)):
+        if reached is not None and begins > reached:
+            paused += begins - reached
+        reached = ends if reached is None else max(reached, ends)
+    return paused
 
 
 def counted_once() -> ColumnElement[bool]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from airflow_carbon.meters.log import End, encode_end, encode_interval, encode_segment
+from airflow_carbon.meters.log import (
+    End,
+    encode_end,
+    encode_interval,
+    encode_segment,
+    encode_short,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,16 +61,16 @@ class Journal:
             and list(interval.q.items()) == list(last.q.items())
             and interval.raw_mj.keys() == last.raw_mj.keys()
             and all(
-                mj - last.raw_mj[device] == _thousandths(interval.j[device] or 0.0)
+                joules is not None and mj == last.raw_mj[device] + _thousandths(joules)
                 for device, mj in interval.raw_mj.items()
+                for joules in (interval.j[device],)
             )
         )
 
 
 def _short(seg: str, interval: Interval) -> bytes:
     mj = [None if joules is None else _thousandths(joules) for joules in interval.j.values()]
-    line = [seg, _thousandths(interval.t1 - interval.t0), *mj]
-    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    return encode_short(seg, _thousandths(interval.t1 - interval.t0), mj)
 
 
 def _thousandths(value: float) -> int:

@@ -1,14 +1,14 @@
-"""The log of a measurement, format 2: one JSON value a line, appended and never changed.
+"""The log of a measurement, format 3: one JSON value a line, appended and never changed.
 
 ::
 
-    {"type":"segment","v":2,"seg":"5f0c9a1e","t":..,"run":{..},"host":..,"boot_id":..,
+    {"type":"segment","v":3,"seg":"5f0c9a1e","t":..,"run":{..},"host":..,"boot_id":..,
      "agent":..,"interval_s":1.0,"command":"python",
      "devices":[{"id":"GPU-..","kind":"gpu","name":"NVIDIA H200","method":"counter"}, ..],
      "raw_mj":{"GPU-..":81012345}}
     {"type":"interval","seg":"5f0c9a1e","t0":..,"t1":..,"j":{"GPU-..":412.3,"cpu":3.1},
      "q":{"GPU-..":"counter","cpu":"model"},"raw_mj":{"GPU-..":81234567}}
-    ["5f0c9a1e",1000,412300,3100]
+    "XwyaAAPoBkqMAAwc"
     {"type":"end","seg":"5f0c9a1e","t":..,"rc":0}
 
 A *segment* is one run of the agent; another run with the same file appends another. Times are
@@ -22,10 +22,12 @@ known, ``command`` the program without its arguments, which may hold secrets. Wh
 logs of several machines are joined, ``region`` in a segment's line is the Azure region that it
 ran in.
 
-**A short line** is an interval that follows the segment's last and is like it: the segment, how
-long it is [ms], and what each device drew [mJ], in the order of ``j`` in the last full line;
-null is missing. A counter shows then what it showed before, and that much more. Each 300th line
-is in full.
+**A short line** is an interval that follows the segment's last and is like it. It has three-byte
+numbers in base64, the highest byte first, so four characters are one: the first six digits of the
+segment, how long it is [ms], and what each device drew [mJ], in the order of ``j`` in the last full
+line; all bits are set where it is missing. Where a number is greater it is a list of the same, with
+the segment in full and null for missing: ``["5f0c9a1e",60000,42012300,188100]``; format 2 had no
+other. A counter shows then what it showed before, and that much more. Each 300th line is in full.
 
 **A gap.** While a counter can't be read, its intervals are missing. When it answers again,
 the next interval's ``j`` is all that it has counted since its last good reading, and
@@ -43,16 +45,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+from binascii import b2a_base64
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 COUNTER, POWER, MODEL, MISSING = "counter", "power", "model", "missing"
+
+PACKED_BYTES, PACKED_MISSING = 3, 2**24 - 1
+"""How wide a number is in a short line, and what stands there for one that is missing."""
 
 _NOTHING_TO_CONFIRM = {errno.EINVAL, errno.ENOTSUP, errno.EROFS}  # a pipe, a device
 
@@ -69,7 +75,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Segment:
-    """One run of the agent begins."""
+    """One run of the agent begins; ``seg`` is eight hexadecimal digits."""
 
     seg: str
     t: float
@@ -115,6 +121,22 @@ def encode_interval(seg: str, interval: Interval) -> bytes:
     if not interval.since:
         del fields["since"]
     return _line({"type": "interval", "seg": seg, **fields})
+
+
+def encode_short(seg: str, ms: int, mj: Sequence[int | None]) -> bytes:
+    r"""Return the line of an interval that is like the one before it.
+
+    >>> encode_short("5f0c9a1e", 1000, [412300, 3100])
+    b'"XwyaAAPoBkqMAAwc"\n'
+    >>> encode_short("5f0c9a1e", 60000, [42012300, None])
+    b'["5f0c9a1e",60000,42012300,null]\n'
+    """
+    if any(one is not None and one >= PACKED_MISSING for one in (ms, *mj)):
+        return json.dumps([seg, ms, *mj], separators=(",", ":")).encode() + b"\n"
+    drawn = [PACKED_MISSING if one is None else one for one in mj]
+    numbers = (int(seg[:6], 16), ms, *drawn)
+    packed = b"".join(one.to_bytes(PACKED_BYTES, "big") for one in numbers)
+    return b'"%s"\n' % b2a_base64(packed, newline=False)
 
 
 def encode_end(seg: str, end: End) -> bytes:

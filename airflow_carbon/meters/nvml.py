@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,16 +100,46 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Gpus:
-    """The GPUs of the command; ``complaint`` is what a user should know about them."""
+    """The GPUs of the command; ``complaint`` is what a user should know about them.
+
+    ``away`` where there are some, but NVML, which may come, does not tell which.
+    """
 
     devices: tuple[Device, ...] = ()
     patients: Mapping[str, Patient[Reading]] = field(default_factory=dict)
     complaint: str = ""
+    away: bool = False
 
     def read(self, patience_s: float) -> dict[str, Reading]:
         """Return what each device shows; None for one that does not answer in time."""
         answers = ask_all(self.patients, patience_s)
         return {device.id: answers.get(device.id) for device in self.devices}
+
+
+class Opening:
+    """Finds the GPUs of the command, and looks again as long as NVML is away."""
+
+    def __init__(
+        self, environment: Mapping[str, str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._patient = Patient(lambda: open_gpus(environment))
+        self._clock = clock
+        self._next = 0.0
+        self._pause_s = FIRST_PAUSE_S
+
+    def first(self, patience_s: float) -> Gpus:
+        """Return what is there."""
+        return self._patient.ask(patience_s) or _away("NVML does not answer")
+
+    def again(self, patience_s: float) -> Gpus | None:
+        """Return the GPUs when NVML has come; None before, asked less and less often."""
+        now = self._clock()
+        if now < self._next:
+            return None
+        self._next = now + self._pause_s
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        found = self._patient.ask(patience_s)
+        return None if found is None or found.away else found
 
 
 def unreadable(id_: str, name: str) -> Device:
@@ -130,10 +160,10 @@ def open_gpus(environment: Mapping[str, str]) -> Gpus:
         nv.nvmlInit()
         boards = [_board(nv, index) for index in range(nv.nvmlDeviceGetCount())]
     except (nv.NVMLError_LibraryNotFound, nv.NVMLError_DriverNotLoaded) as exc:
-        return _absent(f"NVML says {exc}")
+        absent = _absent(f"NVML says {exc}")
+        return replace(absent, away=bool(absent.devices))
     except nv.NVMLError as exc:
-        complaint = f"GPU energy is marked as missing, because NVML says {exc}"
-        return Gpus((unreadable("gpu", str(exc)),), complaint=complaint)
+        return _away(f"NVML says {exc}")
     order = environment.get("CUDA_DEVICE_ORDER")
     ids, complaint = select(visible, [board.card for board in boards], order)
     known = {gpu.device.id: gpu for board in boards for gpu in board.gpus}
@@ -230,6 +260,11 @@ def _method(nv: Any, handle: Any) -> str:
     except nv.NVMLError:
         pass  # lost just now: it may come back
     return COUNTER
+
+
+def _away(reason: str) -> Gpus:
+    complaint = f"GPU energy is marked as missing, because {reason}"
+    return Gpus((unreadable("gpu", reason),), complaint=complaint, away=True)
 
 
 def _absent(reason: str) -> Gpus:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
-from airflow_carbon.core.handover import HOST
+from airflow_carbon.core.handover import ANYWHERE, HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from airflow_carbon.core.energy import EnergyQuality
 
     Row = tuple[float, float, float, str, EnergyQuality]
-
-ANYWHERE = ("GPU-", "MIG-")
-"""Ids that no other device in the world has; the others' hold on their machine."""
 
 
 class Span(NamedTuple):
@@ -61,6 +58,49 @@ def counted_once(
             *_, joules, device, quality = rows[span.origin]
             drawn = joules if span.joules is None else span.joules
             yield span.origin, (span.begins, span.ends, drawn, device, quality)
+
+
+def named_apart(
+    rows: Iterable[tuple[int, Row]],
+    sources: Mapping[int, tuple[str, int | None]],
+    machines: Mapping[str, str],
+) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of a log with names that tell the host devices of agents apart.
+
+    Of those that ran side by side: ranks, each with its own ``cpu``, and nodes. The first keeps its
+    names; the others' have their segment, or their machine, behind them.
+    """
+    known = list(rows)
+    reach: dict[str, dict[str, tuple[float, float]]] = {}
+    owners = {number: _owner(row[3], sources[number][0], machines) for number, row in known}
+    for number, (begins, ends, _, device, _) in known:
+        own = reach.setdefault(device, {})
+        first, last = own.get(owners[number], (begins, ends))
+        own[owners[number]] = (min(first, begins), max(last, ends))
+    others = {device: _side_by_side(own) for device, own in reach.items()}
+    for number, row in known:
+        if owners[number] in others[row[3]]:
+            yield number, (*row[:3], f"{row[3]}@{owners[number][:8]}", row[4])
+        else:
+            yield number, row
+
+
+def _owner(device: str, seg: str, machines: Mapping[str, str]) -> str:
+    if device.startswith(ANYWHERE):
+        return ""
+    return seg if device in HOST else machines.get(seg, seg)
+
+
+def _side_by_side(reach: Mapping[str, tuple[float, float]]) -> set[str]:
+    """Return who was there at the same time as one before it."""
+    kept: list[tuple[float, float]] = []
+    others = set()
+    for owner, (begins, ends) in reach.items():
+        if any(begins < last and first < ends for first, last in kept):
+            others.add(owner)
+        else:
+            kept.append((begins, ends))
+    return others
 
 
 def _overlap(

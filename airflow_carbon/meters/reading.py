@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from binascii import a2b_base64
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, groupby
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,17 @@ import numpy as np
 
 from airflow_carbon.core.energy import EnergyProfile, EnergyQuality
 from airflow_carbon.core.errors import MeasurementError
-from airflow_carbon.meters.log import VERSION
-from airflow_carbon.meters.overlap import counted_once
+from airflow_carbon.meters.log import PACKED_BYTES, PACKED_MISSING, VERSION
+from airflow_carbon.meters.overlap import counted_once, named_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     Record = Mapping[str, Any]
+    Short = list[Any] | str
     Row = tuple[float, float, float, str, EnergyQuality]
 
 MERGED_S = 60
@@ -83,8 +87,8 @@ def read_measurement(path: Path, *others: Path) -> Measurement:
     return measurement
 
 
-def _records(path: Path) -> Iterator[Record | list[Any]]:
-    """Yield the lines that are objects or lists; one that was torn by a kill is passed over."""
+def _records(path: Path) -> Iterator[Record | Short]:
+    """Yield the lines that may be ours; one that was torn by a kill is passed over."""
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             try:
@@ -93,7 +97,7 @@ def _records(path: Path) -> Iterator[Record | list[Any]]:
                 continue
             if isinstance(record, dict) and record.get("type") == "segment":
                 _check_version(path, record)
-            if isinstance(record, (dict, list)):
+            if isinstance(record, (dict, list, str)):
                 yield record
 
 
@@ -121,11 +125,10 @@ class _Log:
     machines: dict[str, str] = field(default_factory=dict)
     sources: dict[int, tuple[str, int | None]] = field(default_factory=dict)
 
-    def add(self, record: Record | list[Any]) -> None:
+    def add(self, record: Record | Short) -> None:
         """Take a line; of kinds that are not known, a later release may write more."""
-        if isinstance(record, list):
-            if record and record[0] in self.full:
-                self.full[record[0]].lines.append(record[1:])
+        if isinstance(record, (list, str)):
+            self._add_short(record)
             return
         match record.get("type"):
             case "segment":
@@ -141,6 +144,18 @@ class _Log:
                 self.full[record["seg"]] = _Full(record)
             case "end":
                 self.codes[record["seg"]] = int(record["rc"])
+
+    def _add_short(self, line: Short) -> None:
+        if isinstance(line, list):
+            if line and line[0] in self.full:
+                self.full[line[0]].lines.append(line[1:])
+            return
+        if not self.full:
+            return
+        digits = a2b_base64(line[:4]).hex()
+        seg = next((one for one in reversed(self.full) if one.startswith(digits)), None)
+        if seg is not None:
+            self.full[seg].lines.append(line[4:])
 
     def _add_lines(self, seg: str) -> None:
         """Take the short lines since the last full one, by the minute."""
@@ -175,7 +190,10 @@ class _Log:
             return None
         for seg in tuple(self.full):
             self._add_lines(seg)
-        rows = list(counted_once(self.rows, self.sources, self.machines))
+        rows = list(self.rows.items())
+        if len(self.machines) > 1:  # of several segments
+            once = counted_once(self.rows, self.sources, self.machines)
+            rows = list(named_apart(once, self.sources, self.machines))
         profile = EnergyProfile.from_rows(row for _, row in rows)
         places: dict[str | None, list[Row]] = {}
         for number, row in rows:
@@ -183,7 +201,10 @@ class _Log:
         return Measurement(
             run=self.last["run"],
             profile=profile,
-            by_region={place: EnergyProfile.from_rows(own) for place, own in places.items()},
+            by_region={
+                place: profile if len(places) == 1 else EnergyProfile.from_rows(own)
+                for place, own in places.items()
+            },
             ended=self.last["seg"] in self.codes,
             return_code=self.codes.get(self.last["seg"]),
             segments=self.segments,
@@ -196,13 +217,13 @@ class _Full:
     """A full line, and the short ones that followed it."""
 
     line: Record
-    lines: list[list[int | None]] = field(default_factory=list)
+    lines: list[Short] = field(default_factory=list)
 
     def intervals(self) -> Iterator[Record]:
         """Yield what the short lines say, those of one minute (UTC) as one."""
         if not self.lines:
             return
-        table = np.array(self.lines, dtype=np.float64)
+        table = np.concatenate([_table(list(run)) for _, run in groupby(self.lines, type)])
         spans, mj = table[:, 0], table[:, 1:]
         ends = np.round(self.line["t1"] + np.cumsum(spans) / 1000, 3)
         begins = np.concatenate(([self.line["t1"]], ends[:-1]))
@@ -223,3 +244,13 @@ class _Full:
                 "q": self.line["q"],
                 "raw_mj": {d: mj + round(drawn[d][1]) for d, mj in raw.items() if mj is not None},
             }
+
+
+def _table(lines: Sequence[Short]) -> NDArray[np.float64]:
+    """Return the numbers of short lines of one form, NaN where missing."""
+    if isinstance(lines[0], list):
+        return np.array(lines, dtype=np.float64)
+    packed = np.frombuffer(a2b_base64("".join(map(str, lines))), dtype=np.uint8)
+    digits = packed.reshape(len(lines), -1, PACKED_BYTES)
+    numbers = digits @ (256.0 ** np.arange(PACKED_BYTES)[::-1])
+    return np.where(numbers == PACKED_MISSING, np.nan, numbers)

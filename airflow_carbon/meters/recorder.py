@@ -26,13 +26,13 @@ from airflow_carbon.meters.log import (
     LogFile,
     Segment,
 )
-from airflow_carbon.meters.nvml import Gpus, open_gpus, unreadable
-from airflow_carbon.meters.patience import Patient
+from airflow_carbon.meters.nvml import Opening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_carbon.meters.counting import Reading
+    from airflow_carbon.meters.nvml import Gpus
 
 OPENING_S = 10.0
 """How long a driver may take to start: the command waits for its first reading."""
@@ -93,7 +93,6 @@ class Recorder(threading.Thread):
         self._pid = running
         self._said: set[str] = set()
         self._wall_s = time.time() - time.monotonic()  # noqa: TID251 - the clock module needs 3.11
-        self._seg = uuid4().hex[:8]
 
     # For the thread that has the command.
 
@@ -138,11 +137,11 @@ class Recorder(threading.Thread):
             self._ready.set()
 
     def _record(self, log: LogFile) -> None:
-        gpus, host = self._open_gpus(), open_host(running=self._running)
-        readings, devices = self._read(gpus, host), (*gpus.devices, *host.devices)
-        tally = Tally.begin(self._now(), readings)
-        segment = self._segment(devices, tally.at, readings)
-        journal = Journal(segment, tally, lambda line: self._write(log, line))
+        opening = Opening(os.environ)
+        gpus, host = opening.first(OPENING_S), open_host(running=self._running)
+        if gpus.complaint:
+            warn(gpus.complaint)
+        journal = self._begin_segment(log, gpus, host, self._read(gpus, host), self._now())
         self._ready.set()
         due, rc = time.monotonic() + self._interval_s, None
         while rc is None:
@@ -151,11 +150,25 @@ class Recorder(threading.Thread):
             journal.advance(at, readings)
             if order is None:
                 due = max(due + self._interval_s, time.monotonic())
+                found = opening.again(READING_S) if gpus.away else None
+                if found is not None:
+                    gpus = found
+                    readings = {**gpus.read(READING_S), **readings}
+                    journal = self._begin_segment(log, gpus, host, readings, at)
                 continue
             rc = order.rc
             if rc is not None:
                 journal.end(at, rc)
             order.done.set()
+
+    def _begin_segment(
+        self, log: LogFile, gpus: Gpus, host: Host, readings: Mapping[str, Reading], at: float
+    ) -> Journal:
+        """Begin the log's segment: the first, or that of GPUs which could not be seen before."""
+        devices = (*gpus.devices, *host.devices)
+        known = {device.id: readings.get(device.id) for device in devices}
+        segment = self._segment(devices, at, known)
+        return Journal(segment, Tally.begin(at, known), lambda line: self._write(log, line))
 
     def _next_order(self, due: float, host: Host) -> _Order | None:
         """Return an order as soon as there is one, or None when the next interval is due."""
@@ -167,15 +180,6 @@ class Recorder(threading.Thread):
                 if left_s <= LOOKS_S:
                     return None
                 host.read(self._pid)
-
-    def _open_gpus(self) -> Gpus:
-        gpus = Patient(lambda: open_gpus(os.environ)).ask(OPENING_S)
-        if gpus is None:
-            complaint = "GPU energy is marked as missing, because NVML does not answer"
-            gpus = Gpus((unreadable("gpu", "NVML does not answer"),), complaint=complaint)
-        if gpus.complaint:
-            warn(gpus.complaint)
-        return gpus
 
     def _read(self, gpus: Gpus, host: Host) -> dict[str, Reading]:
         readings = gpus.read(READING_S)
@@ -189,7 +193,7 @@ class Recorder(threading.Thread):
         self, devices: tuple[Device, ...], at: float, readings: Mapping[str, Reading]
     ) -> Segment:
         return Segment(
-            seg=self._seg,
+            seg=uuid4().hex[:8],
             t=at,
             run=run_key(os.environ),
             host=os.uname().nodename,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from airflow_carbon import clock
 from airflow_carbon.azure.regions import region as region_by_name
-from airflow_carbon.core.errors import InvalidOptionError, ServiceUnavailableError
+from airflow_carbon.core.errors import ServiceUnavailableError
 from airflow_carbon.core.flexibility import parse_instant
 from airflow_carbon.core.units import ZoneKey
 from airflow_carbon.hooks.azure import DEFAULT_CONN_ID as AZURE_CONN_ID
@@ -33,7 +30,13 @@ from airflow_carbon.operators.booking import (
 from airflow_carbon.operators.lineage import footprint_lineage
 from airflow_carbon.operators.metrics import try_metrics
 from airflow_carbon.operators.page_link import CarbonPageLink
-from airflow_carbon.operators.work import read_embodied, read_work
+from airflow_carbon.operators.work import (
+    read_embodied,
+    read_job,
+    read_logs,
+    read_plan,
+    read_work,
+)
 from airflow_carbon.triggers.request import check_place, is_template
 
 if TYPE_CHECKING:
@@ -57,13 +60,15 @@ class EmissionsOperator(BaseOperator):
     emissions_high_g, mean_g_per_kwh, pue, energy_method, coverage, intensity_source,
     intensity_quality, and the difference against baseline (baseline_g, baseline_method, delta_g,
     delta_percent; negative is cleaner; None where the baseline's intensity is not known), and
-    beside it planned_emissions_g, which the plan promised of this energy.
+    beside it planned_emissions_g, which the plan promised of this energy. ``shared_with`` names
+    runs in the ledger that had one of its GPUs at the same time: each is charged all of it.
     The event of an asset among ``outlets`` carries the footprint in its extra, under ``carbon``.
     The baseline is the same energy, begun when the job first could, in the default region, without
     its pauses. A training that was paused and moved is one run: each segment of its log is priced
     in the region that it ran in (``parts``), and the row's region is that which drew most.
 
-    :param measurement: what ``python -m airflow_carbon.measure --out`` wrote.
+    :param measurement: what ``python -m airflow_carbon.measure --out`` wrote: a file, or those of
+        a run's nodes or ranks, of which what two agents counted of one device counts once.
     :param plan: the sensor's XCom: where the job ran, when it could have begun, and what
         was promised; or
     :param job: the XCom of an ``AzureTrainingOperator``: region and size, and what Azure Monitor
@@ -118,7 +123,7 @@ class EmissionsOperator(BaseOperator):
     def __init__(  # noqa: PLR0913 - each is a word of the DAG author's
         self,
         *,
-        measurement: str,
+        measurement: str | Sequence[str],
         plan: Mapping[str, Any] | None = None,
         job: Mapping[str, Any] | None = None,
         region: str | None = None,
@@ -169,15 +174,16 @@ class EmissionsOperator(BaseOperator):
 
     def account(self, context: Context) -> dict[str, Any]:
         """Read, price, compare, write, return; also within another task, whose fields are final."""
+        from airflow_carbon.ledger.sharing import sharing
         from airflow_carbon.ledger.spans import booked_until
         from airflow_carbon.meters.reading import read_measurement
 
         work = read_work(self.model, self.functional_units, self.functional_unit)
         embodied = read_embodied(self.embodied)
-        measured = read_measurement(Path(self.measurement))
+        measured = read_measurement(*read_logs(self.measurement))
         hook = CarbonHook(self.carbon_conn_id)
-        plan = _checked(self.plan)
-        job = _checked_job(self.job)
+        plan = read_plan(self.plan)
+        job = read_job(self.job)
         sites = {name: self._site(plan, job, name) for name in measured.by_region}
         baseline = self._baseline_site(hook, next(iter(sites.values())))
         submitted = parse_instant("submitted", plan.get("submitted_at", self.submitted))
@@ -207,17 +213,21 @@ class EmissionsOperator(BaseOperator):
         with LedgerHook(self.ledger_conn_id).ledger() as ledger:
             since = booked_until(ledger, entry.key)
             ledger.write(entry, rows)
+            shared = [f"{one.dag_id}/{one.task_id} {one.run_id}" for one in sharing(ledger, entry)]
             if job:
                 self._cross_check(ledger, entry, job)
             beside = book_beside(
                 ledger, entry.key, whole, conn_ids=self.also, price=price, warn=self.log.warning
             )
+        if shared:
+            doubled = "each is charged all that it drew, and a sum over them has that twice"
+            self.log.warning("a GPU was also that of %s: %s", ", ".join(shared), doubled)
         place = " and ".join(str(one.name or one.zone) for one in sites.values())
         self.log.info(whole.sentence(place, baseline.name or baseline.zone))
         try_metrics(entry, rows, since)
         annotate_assets(self.outlets, context, entry)
         values = xcom_values(entry, [part_values(where, one) for where, _, one in parts])
-        values |= {"beside": beside}
+        values |= {"beside": beside, "shared_with": shared}
         self._booked = entry, values
         return values
 
@@ -250,27 +260,6 @@ class EmissionsOperator(BaseOperator):
             return site
         found = region_by_name(name)
         return Site(zone=found.zone, region=found)
-
-
-def _checked(plan: object) -> Mapping[str, Any]:
-    if plan is None:
-        return {}
-    if isinstance(plan, str):  # the sensor's fallback: JSON text
-        with suppress(ValueError):
-            plan = json.loads(plan)
-    if not isinstance(plan, dict) or "zone" not in plan:
-        remedy = "give the sensor's XCom, plan=wait.output, or region= instead"
-        raise InvalidOptionError("plan", plan, remedy)
-    return plan
-
-
-def _checked_job(job: object) -> Mapping[str, Any]:
-    if job is None:
-        return {}
-    if not isinstance(job, dict) or "region" not in job:
-        remedy = "give the XCom of an AzureTrainingOperator, job=train.output"
-        raise InvalidOptionError("job", job, remedy)
-    return job
 
 
 def _account(

@@ -1,8 +1,11 @@
-"""What a DAG author says of a run: the work that it did, and the hardware that it held."""
+"""What a DAG author says of a run: its measurement, its work, the hardware that it held."""
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_carbon.core.errors import InvalidOptionError
@@ -10,7 +13,7 @@ from airflow_carbon.core.flexibility import parse_number
 from airflow_carbon.core.quantities import parse_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow_carbon.core.sci import Embodied
 
@@ -58,3 +61,47 @@ def read_embodied(declared: Mapping[str, Any] | None) -> Embodied | None:
     from airflow_carbon.core.sci import Embodied
 
     return Embodied.read(declared)
+
+
+def read_logs(measurement: str | Sequence[str]) -> list[Path]:
+    """Return the files of a measurement.
+
+    Raises:
+        InvalidOptionError: there is none.
+    """
+    logs = [measurement] if isinstance(measurement, str) else list(measurement)
+    if not logs:
+        remedy = "name the log, or the logs, that the agents wrote"
+        raise InvalidOptionError("measurement", measurement, remedy)
+    return [Path(log) for log in logs]
+
+
+def read_plan(plan: object) -> Mapping[str, Any]:
+    """Return the sensor's XCom; {} for None.
+
+    Raises:
+        InvalidOptionError: it is another thing.
+    """
+    if plan is None:
+        return {}
+    if isinstance(plan, str):  # the sensor's fallback: JSON text
+        with suppress(ValueError):
+            plan = json.loads(plan)
+    if not isinstance(plan, dict) or "zone" not in plan:
+        remedy = "give the sensor's XCom, plan=wait.output, or region= instead"
+        raise InvalidOptionError("plan", plan, remedy)
+    return plan
+
+
+def read_job(job: object) -> Mapping[str, Any]:
+    """Return the training operator's XCom; {} for None.
+
+    Raises:
+        InvalidOptionError: it is another thing.
+    """
+    if job is None:
+        return {}
+    if not isinstance(job, dict) or "region" not in job:
+        remedy = "give the XCom of an AzureTrainingOperator, job=train.output"
+        raise InvalidOptionError("job", job, remedy)
+    return job

@@ -48,6 +48,25 @@ def test_what_failed_or_is_but_a_part_of_a_run_tells_nothing(ledger, part):
     assert hours(known(ledger)) == [3.0]
 
 
+def test_the_pauses_of_a_run_are_not_its_work(ledger, an_interval):
+    """Two devices at once are no pause, a reading that is missing is none, the gap is one."""
+    entry = past_entry(0, 10)
+    at = entry.started_at
+    spans = [("gpu", 0, 2, 1.0), ("cpu", 1, 3, 1.0), ("gpu", 3, 4, None), ("cpu", 9, 10, 1.0)]
+    rows = [
+        an_interval(
+            device=device,
+            begins_at=at + timedelta(hours=begin),
+            ends_at=at + timedelta(hours=end),
+            joules=joules,
+        )
+        for device, begin, end, joules in spans
+    ]
+    ledger.write(entry, rows)
+
+    assert hours(known(ledger)) == [5.0]
+
+
 def test_mapped_tasks_are_runs_like_others(ledger):
     for index in range(3):
         ledger.write(past_entry(0, index + 1, map_index=index))

@@ -208,3 +208,21 @@ def test_tables_of_a_release_before_are_brought_up_to_date(ledger_url, an_entry)
     with Ledger.open(ledger_url) as ledger:
         assert ProviderReports(ledger).versions("s") == {}
         assert ledger.recent() == [an_entry()]
+
+
+def test_a_run_that_was_cleared_counts_once_where_its_log_went_on(ledger, reports, an_entry):
+    """The later try's row holds the first's energy; of another log, it holds its own alone."""
+    begin, end = span_of(OCTOBER)
+    first = an_entry(0, started_at=begin, ended_at=begin + HOUR, emissions_g=1.0)
+
+    def again(number, started_at, grams):
+        key = replace(first.key, try_number=number)
+        later = replace(first, key=key, started_at=started_at, ended_at=begin + number * HOUR)
+        ledger.write(replace(later, emissions_g=grams))
+
+    ledger.write(first)
+    again(2, begin, 3.0)
+    again(3, begin, 5.0)
+    assert [one.emissions_g for one in reports.measured(begin, end)] == [5.0]
+    again(4, begin + 3 * HOUR, 8.0)
+    assert [one.emissions_g for one in reports.measured(begin, end)] == [5.0, 8.0]

@@ -17,6 +17,7 @@ from signal import SIGHUP, SIGINT
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from packed import unpacked
 
 import airflow_carbon
 
@@ -105,6 +106,10 @@ class Agent:
                 record = json.loads(line)
             except ValueError:
                 continue
+            if isinstance(record, str):
+                numbers = unpacked(record)
+                (seg,) = (one for one in full if int(one[:6], 16) == numbers[0])
+                record = in_full(full[seg], *numbers[1:])
             if isinstance(record, list):
                 record = in_full(full[record[0]], *record[1:])
             if record["type"] == "interval":

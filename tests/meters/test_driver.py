@@ -86,6 +86,27 @@ def test_a_driver_that_was_loaded_anew_counts_anew(gpus) -> None:
     assert read_measurement(gpus.out).profile.coverage < 1
 
 
+def test_a_driver_that_is_away_when_the_agent_begins_is_looked_for_again(gpus) -> None:
+    """What was drawn before is missing; from then on each card counts, in a segment of its own."""
+    gpus.state("rc_all 999")
+    gpus.state("energy_mj 1000", "back")
+    gpus.state("energy_mj 91000", "later")
+    found = UNTIL.format(f'grep -q \'"t0".*{GPU0}\' "$OUT"')
+
+    rc, stderr = gpus.run(MISSING_SEEN + "mv back state; " + found + "mv later state")
+
+    assert (rc, stderr.count("\n")) == (0, 1)
+    assert "NVML says" in stderr
+    profile = read_measurement(gpus.out).profile
+    assert profile.joules_of(lambda device: device == GPU0) == 90.0
+    assert 0 < profile.coverage < 1
+    first, second = gpus.lines("segment")
+    ends = [line["t1"] for line in gpus.lines("interval") if line["seg"] == first["seg"]]
+    assert second["t"] == ends[-1]
+    host = profile.without_gaps().ends.max() - profile.begins.min()
+    assert host == pytest.approx(profile.ends.max() - profile.begins.min())
+
+
 def test_a_card_that_hangs_costs_the_others_nothing(gpus) -> None:
     gpus.state("count 2; energy_mj 1000")
     gpus.state("count 2; energy_mj 1000; gpu0.hang_ms 600000", "hung")
@@ -146,7 +167,7 @@ def test_two_agents_on_one_card_count_its_energy_once_and_their_own_processors(g
     shown = [line["raw_mj"][GPU0] for line in (*gpus.lines("segment"), *gpus.lines("interval"))]
     assert round(gpu * 1000) == max(shown) - min(shown)
     assert gpus.joules(GPU0) > gpu + 0.4 * 300
-    cpu = profile.joules_of(lambda device: device == "cpu")
+    cpu = profile.joules_of(lambda device: device.startswith("cpu"))
     assert cpu == pytest.approx(gpus.joules("cpu"))
 
 

@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isnan
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,8 +20,12 @@ from airflow_carbon.meters.log import COUNTER, Device, LogFile, Segment
 from airflow_carbon.meters.nvml import Driver, Gpu
 from airflow_carbon.meters.reading import read_measurement
 
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+    from pathlib import Path
+
 T0 = 1_800_000_000.0
-RUNS, STEPS = 10_000, 5
+RUNS, STEPS, FORKS = 10_000, 5, 4
 IDS = tuple(f"GPU-{index:08d}-0000-4000-8000-000000000000" for index in range(2))
 GPUS = [Gpu(Device(id_, "gpu", "Fake GPU", COUNTER), id_) for id_ in IDS]
 
@@ -153,12 +159,12 @@ def live_through(machine: Machine, nv, path, seg: str) -> list[Seen]:
     return seen
 
 
-def test_ten_thousand_runs_of_faults(nv, tmp_path) -> None:
-    """Energy and coverage are what the readings that got into the log can tell, exactly."""
-    dice, known_runs, gaps = random.Random(7), 0, 0  # noqa: S311 - no secret
-    state = os.open(tmp_path / "state", os.O_CREAT | os.O_RDWR)
-    path = tmp_path / "energy.jsonl"
-    for run in range(RUNS):
+def survive(nv, folder: Path, seed: int, runs: int) -> tuple[int, int]:
+    """Check so many runs; return how many knew some energy, and how many not all of it."""
+    dice, known_runs, gaps = random.Random(seed), 0, 0  # noqa: S311 - no secret
+    state = os.open(folder / "state", os.O_CREAT | os.O_RDWR)
+    path = folder / "energy.jsonl"
+    for run in range(runs):
         machine = Machine(dice, state)
         machine.write()
         path.unlink(missing_ok=True)
@@ -179,12 +185,36 @@ def test_ten_thousand_runs_of_faults(nv, tmp_path) -> None:
 
         profile = read_measurement(path).profile
 
-        assert round(profile.total * 1000) == mj, run
-        assert profile.coverage == pytest.approx(covered / whole, abs=1e-6), run
+        assert round(profile.total * 1000) == mj, (seed, run)
+        assert profile.coverage == pytest.approx(covered / whole, abs=1e-6), (seed, run)
         assert not (profile.joules < 0).any()
         known_runs += covered > 0
         gaps += any(map(isnan, profile.joules))
     os.close(state)
+    return known_runs, gaps
 
+
+def test_ten_thousand_runs_of_faults(nv, tmp_path, monkeypatch) -> None:
+    """Energy and coverage are what the readings that got into the log can tell, exactly.
+
+    A quarter of the runs in each of four forks, with a fake driver of its own.
+    """
+    forks = get_context("fork")
+    found = forks.SimpleQueue()
+
+    def begin(seed: int) -> BaseProcess:
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        monkeypatch.setenv("FAKE_NVML_STATE", str(folder / "state"))
+        fork = forks.Process(target=lambda: found.put(survive(nv, folder, seed, RUNS // FORKS)))
+        fork.start()
+        return fork
+
+    processes = [begin(seed) for seed in range(FORKS)]
+    for process in processes:
+        process.join()
+
+    assert [process.exitcode for process in processes] == [0] * FORKS
+    known_runs, gaps = map(sum, zip(*(found.get() for _ in processes), strict=True))
     assert known_runs > RUNS * 0.9
     assert gaps > RUNS * 0.3

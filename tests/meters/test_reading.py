@@ -165,7 +165,7 @@ def test_kinds_of_lines_that_are_not_known_are_passed_over(log) -> None:
         (b"", "stderr"),
         (b"date,kwh\n2026-11-21,3\n", "--out"),
         (b'{"a": 1}\n', "--out"),
-        (segment().replace(b'"v":2', b'"v":3'), "upgrade"),
+        (segment().replace(b'"v":3', b'"v":4'), "upgrade"),
         (segment(), "run it again"),
         (segment() + b'{"type":"interval","seg":"5f0c9a1e"}\n', "as it was"),
         (segment() + intervals(counts(0, 1))[0].replace(b"0.001", b"-1"), "as it was"),

@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
+from forks import forking
 from pausing import Grid
 from servers.arm import arm_server
+
+import airflow_carbon
+
+IN_A_TASK = (
+    "airflow.sdk.configuration",
+    "airflow.sdk.listener",
+    "airflow.sdk.plugins_manager",
+    "airflow.sdk._shared.observability.metrics.stats",
+    "airflow.sdk.observability.metrics.stats_utils",
+    "airflow.providers.standard.operators.bash",
+    "alembic.command",
+    "httpx",
+    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
+    "opentelemetry.sdk.metrics",
+    "pandas",
+    "sqlalchemy.dialects.sqlite",
+)
+"""What tasks import, but for this package."""
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +77,13 @@ def quick(tmp_path):
         f"while [ $n -lt 20 ]; do sleep 0.05; n=$((n+1)); echo $n > {file}.new; "
         f"mv {file}.new {file}; done"
     )
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory):
+    """Runs scripts in processes that have imported what tasks do, but nothing of this package."""
+    home = tmp_path_factory.mktemp("forks")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    env |= {"AIRFLOW_HOME": str(home), "PYTHONPATH": str(Path(airflow_carbon.__file__).parents[1])}
+    with forking(*IN_A_TASK, env=env) as server:
+        yield server

@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.execution_time.context import OutletEventAccessors
+from measured import WATTS, segment_of
+from packed import renamed
 from strategies import series_of
 
 from airflow_carbon import EmissionsOperator, clock
@@ -72,7 +74,8 @@ def grid(monkeypatch):
 
 
 def account(log, events=None, **arguments):
-    operator = EmissionsOperator(task_id="account", measurement=str(log), **arguments)
+    measurement = log if isinstance(log, list) else str(log)
+    operator = EmissionsOperator(task_id="account", measurement=measurement, **arguments)
     operator.submitted = (clock.now() - timedelta(hours=3)).isoformat()
     ti = SimpleNamespace(dag_id="d", task_id="account", run_id="r", map_index=-1, try_number=1)
     return operator.execute({"ti": ti, "outlet_events": events})
@@ -110,6 +113,48 @@ def test_the_size_of_the_machine_is_kept_where_it_is_known(log, ledger, size, ke
     account(log, region="francecentral", size=size)
 
     assert ledger.recent()[0].machine_size == kept
+
+
+def test_the_logs_of_several_ranks_are_one_row(ledger, tmp_path):
+    """A GPU that two agents saw counts once, each rank's processor by itself."""
+    begin, logs = (clock.now() - timedelta(minutes=10)).timestamp(), []
+    for rank, seg in enumerate(("aaaaaaaa", "bbbbbbbb")):
+        logs.append(tmp_path / f"rank{rank}.jsonl")
+        written = segment_of(seg, begin, 20, attempt=1)
+        logs[-1].write_bytes(written.replace(b"GPU-1", b"GPU-%d" % (3 * rank + 1)))
+
+    values = account([str(log) for log in logs], region="francecentral")
+
+    (entry,) = ledger.recent()
+    both = WATTS["GPU-2"] + 2 * sum(WATTS[name] for name in ("GPU-1", "cpu", "memory"))
+    assert entry.energy_j == pytest.approx(20 * both)
+    assert set(entry.device_names.split(", ")) == {
+        *("GPU-1", "GPU-2", "GPU-4", "cpu", "memory", "cpu@bbbbbbbb", "memory@bbbbbbbb")
+    }
+    assert values["energy_kwh"] == pytest.approx(entry.energy_j / 3.6e6)
+
+
+def test_runs_that_had_one_gpu_at_once_are_named(ledger, tmp_path, caplog):
+    begin = (clock.now() - timedelta(minutes=10)).timestamp()
+
+    def book(run_id, since, gpu=b"GPU-1"):
+        log = tmp_path / f"{run_id}.jsonl"
+        written = segment_of("aaaaaaaa", begin + since, 20, attempt=1)
+        written = written.replace(b"manual__1", run_id.encode()).replace(b"GPU-1", gpu)
+        log.write_bytes(written.replace(b"GPU-2", gpu + b"0"))
+        return account(log, region="francecentral")["shared_with"]
+
+    assert book("first", 0) == []
+    assert book("elsewhere", 0, b"GPU-7") == []
+    assert book("afterwards", 20) == []
+    assert caplog.text.count("a GPU was also") == 0
+    assert book("second", 10) == ["nightly/train first", "nightly/train afterwards"]
+    assert book("second", 10) == ["nightly/train first", "nightly/train afterwards"]
+
+
+def test_no_log_at_all_is_refused(ledger):
+    with pytest.raises(InvalidOptionError, match="name the log"):
+        account([], region="francecentral")
 
 
 def test_accounting_again_replaces_the_row(log, ledger):
@@ -349,7 +394,7 @@ def test_without_a_connection_the_ledger_is_a_file_in_airflows_home(tmp_path):
 def test_a_run_in_two_regions_is_one_row_priced_where_each_part_ran(log, ledger, tmp_path):
     home, other = tmp_path / "home.jsonl", tmp_path / "other.jsonl"
     seg = json.loads(log.read_text().splitlines()[0])["seg"]
-    other.write_text(_later(log.read_text().replace(seg, "another0"), 60))
+    other.write_text(_later(renamed(log.read_text(), seg, "a0a0a0a0"), 60))
     join(home, log, "swedencentral")
     join(home, other, "polandcentral")
 

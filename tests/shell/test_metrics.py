@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import sys
 from contextlib import suppress
 from datetime import timedelta
 from types import SimpleNamespace
@@ -76,23 +74,18 @@ def ledger(tmp_path):
 
 
 @pytest.fixture
-def task(tmp_path, ledger):
+def task(tmp_path, ledger, forks):
     """Account for measurements in a process that is set up as a task's is; return the XComs."""
 
     def ran(*logs, **settings):
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", TASK, "churn", *map(str, logs)],
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
-                "AIRFLOW_HOME": str(tmp_path),
-                "AIRFLOW_CONN_CARBON_LEDGER": json.dumps(ledger),
-                **settings,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        env = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW_CONN_CARBON_LEDGER": json.dumps(ledger),
+            **settings,
+        }
+        done = forks.run(TASK, "churn", *map(str, logs), env=env)
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
