@@ -74,7 +74,7 @@ MEANINGS: Final = {
     "pue": "power usage effectiveness that it was priced with",
     "pue_source": "whose figure that is, and of which year: `published 2023: ...`, `default ...`",
     "quality": "how the joules were obtained: `counter`, `power`, `model`, `missing`",
-    "region": "cloud region; of a run that moved, the one that drew most; null: only a zone is known",
+    "region": "cloud region; of a run that moved, that which drew most; null: not known",
     "reserved_at": "when it was reserved",
     "return_code": "of the measured command; null: it was killed",
     "run_id": "Airflow's run",
