@@ -37,13 +37,14 @@ class Standalone:
     """``airflow standalone`` in ``home``, with the DAGs of ``dags``.
 
     ``env`` is added to the environment of every component; ``patience_s`` is how long
-    Airflow may take to become healthy [s].
+    Airflow may take to become healthy [s]; all patience is multiplied by ``slowness``.
     """
 
     home: Path
     dags: Path
     env: Mapping[str, str] = field(default_factory=dict)
     patience_s: float = 180
+    slowness: float = 1
 
     def __enter__(self) -> Self:
         """Start Airflow and wait until all four components are healthy."""
@@ -263,6 +264,7 @@ class Standalone:
 
     def until(self, holds: Callable[[], bool], patience_s: float, complaint: str) -> None:
         """Wait until something holds."""
+        patience_s *= self.slowness
         end = time.monotonic() + patience_s
         while not holds():
             if time.monotonic() > end:

@@ -68,7 +68,7 @@ def airflow(tmp_path_factory):
             {"conn_type": "carbon", "extra": {"replay_file": str(home / "turning.csv")}}
         ),
     }
-    with Standalone(home=home, dags=dags, env=env) as running:
+    with Standalone(home=home, dags=dags, env=env, slowness=2) as running:
         yield running
 
 
