@@ -11,7 +11,8 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
 from sqlalchemy import insert, select
 
-from airflow_carbon.sensors.window import CARBON_AWARE, SUBMITTED
+from airflow_carbon.sensors.waiting import CARBON_AWARE
+from airflow_carbon.triggers.request import SUBMITTED
 
 
 def known(engine, dag_id):

@@ -1,12 +1,15 @@
-"""Masses and amounts of work, as people write them."""
+"""Masses, lengths of time and amounts of work, as people write them."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.units import GramsCO2eq
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 GRAMS: Final = {"mg": 1e-3, "g": 1.0, "kg": 1e3, "t": 1e6}
 
@@ -75,6 +78,20 @@ def mass_text(grams: float, *, signed: bool = False) -> str:
 def energy_text(kwh: float) -> str:
     """Write energy [kWh] with three digits, in the unit that fits."""
     return scaled(kwh, ((1, "kWh"), (1e-3, "Wh"), (1e-6, "mWh")))
+
+
+def length_text(length: timedelta, *, most: int | None = None) -> str:
+    """Write a length of time in days, hours, minutes and seconds, or the ``most`` largest of them.
+
+    >>> from datetime import timedelta
+    >>> length_text(timedelta(minutes=90)), length_text(timedelta(minutes=1565), most=2)
+    ('1 h 30 min', '1 d 2 h')
+    """
+    minutes, seconds = divmod(round(length.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s"))
+    return " ".join([f"{n} {unit}" for n, unit in parts if n][:most]) or "0 s"
 
 
 def scaled(value: float, units: tuple[tuple[float, str], ...], *, signed: bool = False) -> str:

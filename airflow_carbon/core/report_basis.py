@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 NOT_COUNTED: Final = (
     "Not counted: network, storage, fans, power supplies, idle machines, and work that no meter "
-    "ran "
-    "beside."
+    "ran beside."
 )
 
 
@@ -76,18 +75,15 @@ def method(report: Report, units: Units) -> Section:
         (
             "Emissions are the sum over intervals of energy x PUE x intensity of the grid in that "
             "interval (operational part of the Software Carbon Intensity, ISO/IEC 21031:2024). "
-            "They are "
-            "location-based: no certificates or contracts are set off."
+            "They are location-based: no certificates or contracts are set off."
         ),
         (
             "A run counts whole in the month in which it began, UTC. Of each run the newest "
-            "account "
-            "counts, and energy that several tries hold counts once."
+            "account counts, and energy that several tries hold counts once."
         ),
         (
             f"{counted(sums.settled_runs, 'run')} of {sums.runs:,} are final: their hours are "
-            "known by "
-            "actual intensities. The others may still change, and so may this report."
+            "known by actual intensities. The others may still change, and so may this report."
         ),
         "Figures are rounded; sums are of figures that are not.",
     ]
@@ -146,14 +142,12 @@ def uncertainty() -> Section:
         ),
         (
             "The bounds of several runs add up: errors of one method point the same way, and do "
-            "not "
-            "cancel."
+            "not cancel."
         ),
         (
             f"The bounds of energy are {share(MEASURED_ERROR)} of what was measured and "
             f"{share(MODELLED_ERROR)} of what was modelled, added up; energy of which it is not "
-            "known "
-            "counts as modelled."
+            "known counts as modelled."
         ),
         (
             "The 5 % of a GPU's sensor is from Yang, Adamek and Armour (SC'24, "

@@ -31,23 +31,20 @@ if TYPE_CHECKING:
 SUPPOSITIONS: Final = (
     (
         "The baseline is a supposition: the same energy, begun when the job first could, without "
-        "its "
-        "pauses, in the default region. Nobody saw it happen."
+        "its pauses, in the default region. Nobody saw it happen."
     ),
     (
         "Run and baseline are priced by the same source, signal and factors; where that is not "
-        "possible "
-        "the difference is not known, which is not 0."
+        "possible the difference is not known, which is not 0."
     ),
     (
         "The difference is signed: negative is less than the baseline, positive is more. Runs "
-        "that did "
-        "worse are in the sum."
+        "that did worse are in the sum."
     ),
     (
         "Where the signal is an average one, the difference says how emissions are attributed. "
-        "It does "
-        "not say by how much those of the whole grid changed, and it is no offset and no credit."
+        "It does not say by how much those of the whole grid changed, and it is no offset and no "
+        "credit."
     ),
 )
 
@@ -136,10 +133,8 @@ def promised(report: Report, units: Units) -> Section:
     )
     text = (
         "Promised is the energy that was drawn, at the intensity that the forecast had when the "
-        "run "
-        "was planned; actual is the same energy at the intensity of its hours. So the two differ "
-        "by "
-        "the forecast alone."
+        "run was planned; actual is the same energy at the intensity of its hours. So the two "
+        "differ by the forecast alone."
     )
     table = Table(caption="What forecasts promised, and what came", columns=columns, rows=rows)
     return Section(title=title, blocks=(table, Paragraph(text=text)))

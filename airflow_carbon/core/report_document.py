@@ -74,8 +74,7 @@ def _nothing(report: Report) -> Section:
         ),
         (
             "Is anything measured? EmissionsOperator, @task.measured or [carbon] measured_pools "
-            "write "
-            "runs into the ledger."
+            "write runs into the ledger."
         ),
         (
             "Is it the right month? A run counts in the month in which it began, UTC; "

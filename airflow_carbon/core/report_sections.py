@@ -137,8 +137,7 @@ def _embodied(report: Report, units: Units) -> str:
     if not sums.embodied_runs:
         return (
             "Embodied emissions of the hardware are not in these figures: no run declared its "
-            "share "
-            "of them."
+            "share of them."
         )
     declared = [one for one in report.basis["hardware"] if one.sums.embodied_runs]
     sources = dict.fromkeys(str(one.of[Facet.EMBODIED_SOURCE] or UNNAMED) for one in declared)

@@ -20,16 +20,13 @@ from airflow_carbon.operators.training import (
     why,
 )
 from airflow_carbon.triggers.course import plain_pause
-from airflow_carbon.triggers.request import is_template
+from airflow_carbon.triggers.request import SUBMITTED, is_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
     from airflow.sdk import Context
-
-_SUBMITTED = "{{ dag_run.run_after.isoformat() }}"
-"""The instant from which a delay is counted, as the sensor counts it."""
 
 
 class AzureTrainingOperator(AttendedTraining):
@@ -137,7 +134,7 @@ class AzureTrainingOperator(AttendedTraining):
         self.measurement_url = measurement_url
         self.measurement = measurement
         self.pause = plain_pause(pause)
-        self.submitted = _SUBMITTED
+        self.submitted = SUBMITTED
         self.timeout = timeout
         self.poll_s = parse_duration("poll_interval", poll_interval).total_seconds()
         self.most_preemptions = int(parse_number("most_preemptions", most_preemptions))

@@ -37,7 +37,7 @@ from airflow_carbon.operators.work import (
     read_plan,
     read_work,
 )
-from airflow_carbon.triggers.request import check_place, is_template
+from airflow_carbon.triggers.request import SUBMITTED, check_place, is_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -156,7 +156,7 @@ class EmissionsOperator(BaseOperator):
         self.also = [also] if isinstance(also, str) else list(also)
         self.ledger_conn_id = ledger_conn_id
         self.azure_conn_id = azure_conn_id
-        self.submitted = "{{ dag_run.run_after.isoformat() }}"
+        self.submitted = SUBMITTED
         self._booked: tuple[Entry, dict[str, Any]] | None = None
         if plan is None and job is None:
             check_place(region, zone)

@@ -18,7 +18,7 @@ from airflow_carbon.core.queue import read_queue, span_of
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID, CarbonHook
 from airflow_carbon.hooks.past_runs import history
 from airflow_carbon.hooks.runs import RunRequest, start_run
-from airflow_carbon.triggers.request import is_template, plain_policy
+from airflow_carbon.triggers.request import SUBMITTED, is_template, plain_policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,7 @@ class PlanQueueOperator(BaseOperator):
         self.policy = plain_policy(policy)
         self.is_dry_run = dry_run
         self.carbon_conn_id = carbon_conn_id
-        self.submitted = "{{ dag_run.run_after.isoformat() }}"
+        self.submitted = SUBMITTED
         if not (is_template(regions) or is_template(residency)):
             resident(regions, residency)
         if not (is_template(runs) or is_template(policy)):

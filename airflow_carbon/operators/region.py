@@ -18,7 +18,7 @@ from airflow_carbon.hooks.market import Market, described
 from airflow_carbon.hooks.pools import pool_policy
 from airflow_carbon.operators.sizing import fitted
 from airflow_carbon.triggers.learning import learning
-from airflow_carbon.triggers.request import check_times, is_template, plain_policy
+from airflow_carbon.triggers.request import SUBMITTED, check_times, is_template, plain_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -131,7 +131,7 @@ class ChooseRegionOperator(BaseOperator):
         self.earliest = earliest
         self.policy = plain_policy(pool_policy(self.pool) if policy is None else policy)
         self.carbon_conn_id = carbon_conn_id
-        self.submitted = "{{ dag_run.run_after.isoformat() }}"
+        self.submitted = SUBMITTED
         declared = () if is_template(objective) else Objective.read(objective).machines
         check_times(self, has_fallback=all(one.duration for one in declared))
         if not (energy_kwh is None or is_template(energy_kwh) or Auto.read("", energy_kwh)):

@@ -15,8 +15,8 @@ from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
 from airflow_carbon.core.errors import CarbonError
-from airflow_carbon.sensors.waiting import CARBON_AWARE, SUBMITTED
-from airflow_carbon.triggers.request import WaitRequest, is_template, question
+from airflow_carbon.sensors.waiting import CARBON_AWARE
+from airflow_carbon.triggers.request import SUBMITTED, WaitRequest, is_template, question
 from airflow_carbon.triggers.window import WindowTrigger
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from airflow_carbon import __version__
 from airflow_carbon.core.month import written
-from airflow_carbon.core.quantities import energy_text, mass_text
+from airflow_carbon.core.quantities import energy_text, length_text, mass_text
 from airflow_carbon.operators.page_link import PREFIX, run_query
 from airflow_carbon.plugin.assets import NO_PLOTLY, has_plotly, version
 
@@ -125,15 +125,5 @@ def clock_text(at: datetime | None, how: str = "%d %b %Y, %H:%M") -> str:
 
 
 def lasting(length: timedelta) -> str:
-    """Write a length of time in its largest units.
-
-    >>> from datetime import timedelta
-    >>> [lasting(timedelta(minutes=m)) for m in (1565, 41.7, 0.2)]
-    ['1 d 2 h', '41 min', '12 s']
-    """
-    seconds = round(length.total_seconds())
-    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
-    if days or hours:
-        parts = [(days, "d"), (hours, "h"), (minutes, "min")]
-        return " ".join([f"{count} {unit}" for count, unit in parts if count][:2])
-    return f"{minutes} min" if minutes else f"{seconds} s"
+    """Write a length of time in its two largest units."""
+    return length_text(length, most=2)

@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 
     from airflow_carbon.core.plan import Plan
 
-SUBMITTED: Final = "{{ dag_run.run_after.isoformat() }}"
-"""The one instant from which a delay is counted: it stays with the DAG run through retries,
-clearing and restarts."""
-
 CARBON_AWARE: Final = "{{ (dag_run.conf or {}).get('carbon_aware', True) }}"
 """A run that somebody needs at once is triggered with ``{"carbon_aware": false}``."""
 

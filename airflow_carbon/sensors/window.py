@@ -11,13 +11,12 @@ from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID
 from airflow_carbon.hooks.pools import pool_policy
 from airflow_carbon.sensors.waiting import (
     CARBON_AWARE,
-    SUBMITTED,
     check_wait,
     fields_in_triggerer,
     start_now,
 )
 from airflow_carbon.triggers.learning import learning
-from airflow_carbon.triggers.request import plain_policy
+from airflow_carbon.triggers.request import SUBMITTED, plain_policy
 from airflow_carbon.triggers.window import WindowTrigger
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from airflow_carbon.azure.regions import region as region_by_name
 from airflow_carbon.core.errors import InvalidOptionError
 from airflow_carbon.core.flexibility import parse_duration, parse_phases
 from airflow_carbon.core.policy import Policy
+from airflow_carbon.core.quantities import length_text
 from airflow_carbon.core.units import ZoneKey
 from airflow_carbon.hooks.carbon import DEFAULT_CONN_ID
 from airflow_carbon.hooks.offline import FORECASTS, Forecasts
@@ -97,7 +98,7 @@ class CarbonAwareTimetable(CronTriggerTimetable):
             raise InvalidOptionError(unfit[0], getattr(self.policy, unfit[0]), remedy)
         where = self.region or self.zone
         self.description = (
-            f"{self.description or self._expression}, or up to {_words(self.slack)} later: "
+            f"{self.description or self._expression}, or up to {length_text(self.slack)} later: "
             f"when the grid of {where} is cleanest"
         )
 
@@ -143,7 +144,7 @@ class CarbonAwareTimetable(CronTriggerTimetable):
     @property
     def summary(self) -> str:
         """The cron expression and the slack, for Airflow's lists."""
-        return f"{self._expression} + {_words(self.slack)}"
+        return f"{self._expression} + {length_text(self.slack)}"
 
     def next_dagrun_info(
         self,
@@ -238,16 +239,3 @@ class CarbonAwareTimetable(CronTriggerTimetable):
 def _aligned(at: datetime) -> DateTime:
     """Return an instant in the type that Airflow's timetables give."""
     return DateTime.instance(at, tz="UTC").in_timezone("UTC")
-
-
-def _words(length: timedelta) -> str:
-    """Return a length of time as people say it.
-
-    >>> _words(timedelta(hours=8)), _words(timedelta(minutes=90))
-    ('8 h', '1 h 30 min')
-    """
-    minutes = round(length.total_seconds() / 60)
-    days, minutes = divmod(minutes, 1440)
-    hours, minutes = divmod(minutes, 60)
-    parts = ((days, "d"), (hours, "h"), (minutes, "min"))
-    return " ".join(f"{n} {unit}" for n, unit in parts if n) or f"{length.total_seconds():g} s"

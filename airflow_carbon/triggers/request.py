@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from airflow_carbon.core.intensity import Survey
     from airflow_carbon.core.plan import Place
 
+SUBMITTED: Final = "{{ dag_run.run_after.isoformat() }}"
+"""The one instant from which a delay is counted: it stays with the DAG run through retries,
+clearing and restarts."""
+
 WEEK: Final = timedelta(days=7)
 """Of what a percentile is taken."""
 
