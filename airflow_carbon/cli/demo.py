@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from rich.markup import escape
 
 from airflow_carbon import clock
-from airflow_carbon.cli.demo_airflow import DAG_ID, Home
+from airflow_carbon.cli.demo_airflow import DAG_ID, Home, end_children
 from airflow_carbon.cli.demo_grid import REGIONS, Grid, facts
 from airflow_carbon.cli.show import console, print_json
 from airflow_carbon.core.errors import InvalidOptionError
@@ -59,6 +59,7 @@ def run(options: argparse.Namespace) -> None:
         if options.ui:
             _serve(folder, grid, screen)
     except BaseException:
+        end_children()
         if options.home is None:
             shutil.rmtree(folder, ignore_errors=True)
         raise

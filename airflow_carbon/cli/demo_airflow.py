@@ -116,11 +116,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with suppress(psutil.NoSuchProcess):
         parent = psutil.Process(process.pid)
         family = [*parent.children(recursive=True), parent]
+    _end_all(family)
+    process.wait()
+    if process.stdout:
+        process.stdout.close()
+
+
+def end_children() -> None:
+    """End whatever this process started: also what an interrupt found half started."""
+    _end_all(psutil.Process().children(recursive=True))
+
+
+def _end_all(family: list[psutil.Process]) -> None:
     for number, patience_s in ((signal.SIGTERM, POLITE_S), (signal.SIGKILL, POLITE_S)):
         for one in family:
             with suppress(psutil.NoSuchProcess):
                 one.send_signal(number)
         _, family = psutil.wait_procs(family, timeout=patience_s)
-    process.wait()
-    if process.stdout:
-        process.stdout.close()
