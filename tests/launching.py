@@ -7,6 +7,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+from hanging import HANGS_S
+
 from airflow_carbon.azure.job import job_name
 from airflow_carbon.azure.target import read_targets
 
@@ -91,7 +93,7 @@ name_of = partial(
 )
 
 
-def ended(arm, launched, patience_s=10):
+def ended(arm, launched, patience_s=HANGS_S):
     until = time.monotonic() + patience_s
     while time.monotonic() < until:
         view = arm.send(launched.target.look(arm.login.subscription_id, launched.name))

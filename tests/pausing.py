@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 from airflow.sdk.exceptions import TaskDeferred
+from hanging import HANGS_S
 
 from airflow_carbon import AzureTrainingOperator, clock
 
@@ -66,6 +67,16 @@ class Grid:
         new = self.file.with_suffix(".new")
         pd.DataFrame(table, index=index).astype(float).to_csv(new)
         new.replace(self.file)
+
+    def turn_dirty(self):
+        """Leave Sweden dirty for a minute, in which every machine notices."""
+        self.promise(sweden=[(-9, 300), (60, 50)], france=300)
+
+    def turn_clean(self):
+        """Let Sweden be clean in a second, for as long as a job lasts; return that instant."""
+        soon = clock.now() + SECOND
+        self.promise(sweden=[(-9, 300), (1, 50), (63, 300)], france=300)
+        return soon
 
 
 class Store(dict):
@@ -131,12 +142,12 @@ class Task:
         kind, fields, _ = self.deferred
         return kind(**fields)
 
-    def attend(self, killed_after=None, patience_s=30):
+    def attend(self, killed_after=None):
         """Run the trigger; return its event, or None where it is killed before."""
 
         async def first():
             with suppress(TimeoutError):
-                async with asyncio.timeout(killed_after or patience_s):
+                async with asyncio.timeout(killed_after or HANGS_S):
                     async for event in self.trigger().run():
                         return json.loads(json.dumps(event.payload))
             assert killed_after, f"{self.doing} does not fire"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 import pytest
+from hanging import until
 from launching import ended, machine, machine_of_the_docs, name_of, targets
 
 from airflow_carbon import clock
@@ -29,13 +29,6 @@ def begun(arm, work, *, policy="Delete", spot=True, **fields):
 
 def look(arm, launched):
     return arm.send(launched.target.look(arm.login.subscription_id, launched.name))
-
-
-def until(holds, patience_s=10):
-    late = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < late
-        time.sleep(0.05)
 
 
 def place(arm, launched):

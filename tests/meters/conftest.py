@@ -17,6 +17,7 @@ from signal import SIGHUP, SIGINT
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hanging import HANGS_S
 from packed import unpacked
 
 import airflow_carbon
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-HANGS_S = 60
 """No test waits longer for the agent: then it hangs."""
 
 

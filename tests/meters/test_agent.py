@@ -9,25 +9,14 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from hanging import HANGS_S, until
 
 GPU0, GPU1 = (f"GPU-{index:08d}-0000-4000-8000-000000000000" for index in range(2))
 UNTIL = "until {}; do sleep 0.02; done; "
 INTERVAL_SEEN = UNTIL.format('grep -q t0 "$OUT"')
-
-
-HANGS_S = 60
-
-
-def wait_for(happened) -> None:
-    """Return when it has; give up when it hangs."""
-    patience = time.monotonic() + HANGS_S
-    while not happened():
-        assert time.monotonic() < patience
-        time.sleep(0.02)
 
 
 # What is counted
@@ -200,7 +189,7 @@ def test_a_command_that_is_not_there_is_as_in_a_shell(agent) -> None:
 def test_a_signal_reaches_the_command_whose_code_is_returned(agent, name) -> None:
     ready = agent.folder / "ready"
     started = agent.start(f"trap 'exit 7' {name}; touch ready; while :; do sleep 0.02; done")
-    wait_for(ready.exists)
+    until(ready.exists)
     started.send_signal(getattr(signal, f"SIG{name}"))
 
     assert started.wait(HANGS_S) == 7
@@ -212,7 +201,7 @@ def test_what_is_known_is_written_before_a_signal_is_passed_on(agent) -> None:
     noted = agent.folder / "noted"
     script = "trap 'grep -vc segment \"$OUT\" > noted; exit 0' TERM; touch ready; "
     slow = agent.start(script + "while :; do sleep 0.02; done", interval_s=3600)
-    wait_for((agent.folder / "ready").exists)
+    until((agent.folder / "ready").exists)
     slow.send_signal(signal.SIGTERM)
 
     assert slow.wait(HANGS_S) == 0
@@ -238,11 +227,11 @@ def test_ctrl_c_at_a_terminal_reaches_the_command_once(agent) -> None:
             os.execve(arguments[0], arguments, agent.variables())  # noqa: S606 - no shell is meant
         finally:
             os._exit(127)
-    wait_for((agent.folder / "ready").exists)
+    until((agent.folder / "ready").exists)
     os.write(terminal, b"\x03")
-    wait_for((agent.folder / "hits").exists)
+    until((agent.folder / "hits").exists)
     first = len(agent.lines("interval"))
-    wait_for(lambda: len(agent.lines("interval")) > first)
+    until(lambda: len(agent.lines("interval")) > first)
     (agent.folder / "stop").touch()
 
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
@@ -258,7 +247,7 @@ def test_a_kill_leaves_what_was_recorded_and_a_retry_appends(gpus) -> None:
     gpus.state("energy_mj 9000", "later")
     script = UNTIL.format('[ "$(grep -vc segment "$OUT")" -ge 3 ]') + "touch ready; "
     killed = gpus.start(script + "while ! [ -e stop ]; do sleep 0.02; done")
-    wait_for((gpus.folder / "ready").exists)
+    until((gpus.folder / "ready").exists)
     killed.kill()
     killed.wait(HANGS_S)
     killed.stderr.close()
@@ -294,7 +283,7 @@ def test_a_driver_that_hangs_holds_up_neither_signals_nor_the_end(gpus, hangs) -
     gpus.state(hangs, "hung")
     script = INTERVAL_SEEN + "mv hung state; " + UNTIL.format('grep -q missing "$OUT"')
     started = gpus.start(script + "trap 'exit 6' TERM; touch ready; while :; do sleep 0.02; done")
-    wait_for((gpus.folder / "ready").exists)
+    until((gpus.folder / "ready").exists)
     started.terminate()
 
     assert started.wait(20) == 6
@@ -321,11 +310,11 @@ def test_a_disk_that_was_full_for_a_while_costs_no_joule(gpus) -> None:
     gpus.state("energy_mj 10000", "later")
     script = INTERVAL_SEEN + "touch ready; " + UNTIL.format("[ -e stop ]") + "mv later state"
     started = gpus.start(script)
-    wait_for((gpus.folder / "ready").exists)
+    until((gpus.folder / "ready").exists)
     _, most = resource.prlimit(started.pid, resource.RLIMIT_FSIZE)
     full_at = gpus.out.stat().st_size + 300
     resource.prlimit(started.pid, resource.RLIMIT_FSIZE, (full_at, most))
-    wait_for(lambda: gpus.out.stat().st_size == full_at)
+    until(lambda: gpus.out.stat().st_size == full_at)
     (gpus.folder / "meanwhile").rename(gpus.folder / "state")
     said = started.stderr.readline()
     resource.prlimit(started.pid, resource.RLIMIT_FSIZE, (most, most))

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from hanging import HANGS_S
 
 from airflow_carbon.meters.reading import read_measurement
 
@@ -18,7 +19,6 @@ UNTIL = "until {}; do sleep 0.02; done; "
 SEEN = UNTIL.format('grep -q t0 "$OUT"')
 MISSING_SEEN = UNTIL.format('grep -q missing "$OUT"')
 BACK_SEEN = UNTIL.format('grep -q since "$OUT"')
-HANGS_S = 60
 
 
 # The fake itself

@@ -7,18 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hanging import HANGS_S, until
 
 from airflow_carbon.meters.measuring import measuring
 from airflow_carbon.meters.modelled import WATTS_PER_BUSY_VCPU
 from airflow_carbon.meters.reading import read_measurement
 
 GPU0 = "GPU-00000000-0000-4000-8000-000000000000"
-HANGS_S = 60
 
 BURN = """
 import ctypes, os, sys, time
@@ -68,10 +67,7 @@ def agents_of(folder: Path) -> list[int]:
 
 
 def gone(folder: Path) -> None:
-    patience = time.monotonic() + HANGS_S
-    while agents_of(folder):
-        assert time.monotonic() < patience
-        time.sleep(0.05)
+    until(lambda: not agents_of(folder))
 
 
 def test_the_block_s_own_processor_time_is_counted_and_no_other(agent) -> None:

@@ -10,6 +10,7 @@ import pytest
 from azure.core.rest import HttpRequest
 from azure.identity import ClientSecretCredential
 from azure.mgmt.resource.resources import ResourceManagementClient
+from hanging import HANGS_S
 from servers.arm import Azure, arm_server
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def command():
 
 @pytest.fixture
 def until():
-    def wait(ask: Callable[[], Any], wanted: Any = True, within_s: float = 20.0) -> None:  # noqa: FBT002
+    def wait(ask: Callable[[], Any], wanted: Any = True, within_s: float = HANGS_S) -> None:  # noqa: FBT002
         """Wait until the answer is the one that is wanted."""
         end = time.monotonic() + within_s
         while (found := ask()) != wanted:

@@ -10,6 +10,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from hanging import HANGS_S, until
 from hypothesis import given
 from hypothesis import strategies as st
 from launching import machine_of_the_docs
@@ -60,7 +61,7 @@ def event(attending):
             return one.payload
         return None
 
-    return asyncio.run(asyncio.wait_for(first(), 30))
+    return asyncio.run(asyncio.wait_for(first(), HANGS_S))
 
 
 @pytest.mark.parametrize(("command", "state"), [("sleep 0.3", "succeeded"), ("exit 3", "failed")])
@@ -115,11 +116,7 @@ def machine_of(azure):
 
 
 def deallocated(azure):
-    until = time.monotonic() + 10
-    while machine_of(azure)[0] != "PowerState/deallocated":
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    return True
+    return until(lambda: machine_of(azure)[0] == "PowerState/deallocated")
 
 
 @pytest.mark.parametrize(("command", "state"), [("sleep 0.3", "succeeded"), ("exit 3", "failed")])
@@ -154,9 +151,9 @@ def test_a_machine_that_is_not_taken_back_changes_no_outcome(azure):
 
 def test_a_machine_that_is_out_of_time_is_ended(azure):
     begin("sleep 60", MACHINES)
-    until = (clock.now() + timedelta(seconds=1)).isoformat()
+    late = (clock.now() + timedelta(seconds=1)).isoformat()
 
-    told = event(trigger(targets=MACHINES, until=until))
+    told = event(trigger(targets=MACHINES, until=late))
 
     assert "had not ended by" in (told["error"] or told["view"]["message"])
     assert deallocated(azure)
@@ -164,11 +161,8 @@ def test_a_machine_that_is_out_of_time_is_ended(azure):
 
 def test_a_user_who_ends_the_task_ends_the_machine(azure):
     target = begin("sleep 30", MACHINES)
-    until = time.monotonic() + 10
     with AzureHook("azure_test").arm() as arm:
-        while arm.send(target.look(azure.subscription, "carbon-x-1")).state is not State.RUNNING:
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        until(lambda: state(arm, target) is State.RUNNING)
 
         asyncio.run(trigger(targets=MACHINES).on_kill())
 
@@ -266,14 +260,13 @@ print(len(set(sys.modules) - before))
     assert int(told.stdout) < 10
 
 
+def state(arm: Arm, target):
+    return arm.send(target.look(arm.login.subscription_id, "carbon-x-1")).state
+
+
 def ended(arm: Arm, target):
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        state = arm.send(target.look(arm.login.subscription_id, "carbon-x-1")).state
-        if state.is_final:
-            return state
-        time.sleep(0.05)
-    return state
+    until(lambda: state(arm, target).is_final)
+    return state(arm, target)
 
 
 def test_a_trigger_survives_its_database():

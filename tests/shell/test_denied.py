@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
+from hanging import until
 from pausing import PAUSE, Grid, Task, training
 
 from airflow_carbon.azure.errors import AzureRefusedError
@@ -49,10 +49,8 @@ def test_a_task_that_is_cleared_while_it_runs_begins_anew_when_its_job_has_ended
     runs = tmp_path / "runs"
     task = Task(training(f"trap '' TERM; touch {runs}; sleep 60"), request.node.name)
     task.work()
-    name, until = task.deferred[1]["name"], time.monotonic() + 10
-    while not runs.exists():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    name = task.deferred[1]["name"]
+    until(runs.exists)
     asyncio.run(task.trigger().on_kill())  # as Airflow does when a deferred task is cleared
     assert azure.control.job(name)["status"] == "CancelRequested"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from contextlib import suppress
 
 import pytest
+from hanging import until
 from pausing import TARGETS, Task, training
 
 from airflow_carbon.azure.arm import Arm
@@ -48,11 +48,8 @@ def seen(azure, region, name):
 
 
 def over(azure, name, region="swedencentral"):
-    until = time.monotonic() + 20
-    while not (view := seen(azure, region, name)).state.is_final:
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    return view.state
+    until(lambda: seen(azure, region, name).state.is_final)
+    return seen(azure, region, name).state
 
 
 def test_a_job_whose_creation_is_under_way_is_ended(azure, request, killed):

@@ -14,6 +14,7 @@ from airflow.sdk import Asset, AssetWatcher
 from airflow.serialization.encoders import encode_trigger
 from airflow.triggers.base import BaseEventTrigger
 from airflow.triggers.shared_stream import SharedStreamManager
+from hanging import HANGS_S
 
 from airflow_carbon import clock
 from airflow_carbon.core.errors import InputError
@@ -161,7 +162,7 @@ def test_triggers_of_one_grid_share_one_look_and_each_fires_for_its_own_limit(gr
                     return event.payload["g_per_kwh"]
             return None
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             found = await asyncio.gather(*map(first, streams.values()))
         groups = len(manager._groups)
         await manager.stop_all()
@@ -182,7 +183,7 @@ def test_an_outage_is_no_event_and_the_watch_goes_on(grid, monkeypatch, tmp_path
 
     async def fired():
         trigger = watching(carbon_conn_id=conn_id, zone="HERE")
-        async with aclosing(trigger.run()) as events, asyncio.timeout(20):
+        async with aclosing(trigger.run()) as events, asyncio.timeout(HANGS_S):
             seen = asyncio.ensure_future(anext(events))
             await asyncio.sleep(1)
             silent = not seen.done()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from airflow.sdk.plugins_manager import AirflowPlugin
+from hanging import HANGS_S
 
 import airflow_carbon
 from airflow_carbon.ledger.store import Ledger
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from forks import Forks
 
-HANGS_S = 60
 
 TASK = """
 import os, sys, time

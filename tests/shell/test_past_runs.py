@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from contextlib import suppress
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import DAG, BaseOperator
 from airflow.serialization.serialized_objects import DagSerialization
+from hanging import first_event
 from remembered import past_entry, remember
 
 from airflow_carbon import CarbonAwareSensor, ChooseRegionOperator, PlanQueueOperator, clock
@@ -62,15 +62,8 @@ def trigger_of(**fields) -> WindowTrigger:
 
 def plan_of(**fields):
     """Return the plan that a trigger fires with at once."""
-
-    async def first():
-        with suppress(TimeoutError):
-            async with asyncio.timeout(20):
-                async for event in trigger_of(**fields).run():
-                    return event.payload
-        return None
-
-    return asyncio.run(first())
+    event = first_event(trigger_of(**fields))
+    return event and event.payload
 
 
 def length(plan):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from datetime import datetime
 from itertools import pairwise
 
 import pytest
+from hanging import until
 from pausing import PAUSE, SECOND, Task, training
 
 from airflow_carbon import clock
@@ -31,10 +31,7 @@ def begun(command, azure, grid, request, **given):
 
 
 def azure_says(azure, task, status):
-    until = time.monotonic() + 20
-    while azure.control.job(task.deferred[1]["name"])["status"] != status:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    until(lambda: azure.control.job(task.deferred[1]["name"])["status"] == status)
 
 
 def at(text):
@@ -57,19 +54,19 @@ def test_a_training_pauses_and_goes_on_in_the_next_clean_window(
     azure, grid, command, request, tmp_path
 ):
     task = begun(command, azure, grid, request)
-    grid.promise(sweden=[(-9, 300), (3, 50)], france=300)
-    dirty = clock.now()
+    grid.turn_dirty()
 
     stop = task.step()
     assert stop["stop"]["answer"] == "pause"
     assert task.doing == "PausedJobTrigger"
+    clean = grid.turn_clean()
     resumed = task.step()
     assert resumed["resume"] == {"region": "swedencentral", "because": "next_window"}
     result = task.finish()
 
     first, second = once(azure, result)
     assert (first["attempt"], second["attempt"]) == (1, 2)
-    assert at(second["started_at"]) >= dirty + 2.5 * SECOND
+    assert at(second["started_at"]) >= clean
     assert (tmp_path / "checkpoint").read_text() == "20\n"
     assert result["attempt"] == 2
     assert json.loads(json.dumps(result)) == result
@@ -110,7 +107,7 @@ def test_a_service_that_fails_lets_the_training_run(azure, grid, quick, request,
 
 def test_no_time_is_left_and_it_is_not_paused(azure, grid, quick, request):
     task = begun(quick, azure, grid, request, pause={**PAUSE, "max_delay": "0.1s"})
-    grid.promise(sweden=[(-9, 300), (3, 50)], france=300)
+    grid.turn_dirty()
 
     assert len(once(azure, task.finish())) == 1
 
@@ -118,11 +115,13 @@ def test_no_time_is_left_and_it_is_not_paused(azure, grid, quick, request):
 def test_the_latest_start_forces_a_paused_training_through_whatever_is_promised(
     azure, grid, command, request
 ):
-    task = begun(command, azure, grid, request, pause={**PAUSE, "max_delay": "4s"})
-    deadline = at(task.operator.submitted) + 64 * SECOND
-    clean = (deadline - clock.now()) / SECOND - 4
-    grid.promise(sweden=[(-9, 300), (clean, 10)], france=300)
+    task = begun(command, azure, grid, request, pause={**PAUSE})
+    grid.turn_dirty()
     task.step()
+    late = clock.now() + 4 * SECOND - at(task.operator.submitted)
+    for pause in (task.operator.pause, task.deferred[1]["pause"]):
+        pause["max_delay"] = f"{late / SECOND}s"
+    deadline = at(task.operator.submitted) + late + 60 * SECOND
     task.deferred[1]["stop"]["until"] = deadline.isoformat()  # a plan that can't be kept
 
     resumed = task.step()
@@ -140,12 +139,13 @@ def test_killed_triggerers_and_lost_workers_neither_lose_the_training_nor_run_it
     azure, grid, command, request, tmp_path
 ):
     task = begun(command, azure, grid, request)
-    grid.promise(sweden=[(-9, 300), (3, 50)], france=300)
+    grid.turn_dirty()
 
     event = task.attend()
     task.work("complete", event=event, lost=True, **task.deferred[2])
     task.work()  # the next try
     assert task.doing == "PausedJobTrigger"  # it knows that it meant to stop
+    grid.turn_clean()
     event = None
     for moment in (0.01, 0.05, 0.1, 0.3, None):
         event = event or task.attend(killed_after=moment)
@@ -161,9 +161,10 @@ def test_killed_triggerers_and_lost_workers_neither_lose_the_training_nor_run_it
 
 def test_a_training_cleared_while_it_is_paused_stays_paused(azure, grid, command, request):
     task = begun(command, azure, grid, request)
-    grid.promise(sweden=[(-9, 300), (3, 50)], france=300)
+    grid.turn_dirty()
     task.step()
     task.attend(killed_after=0.5)
+    grid.turn_clean()
 
     task.work()  # cleared: it begins anew
 
@@ -173,7 +174,7 @@ def test_a_training_cleared_while_it_is_paused_stays_paused(azure, grid, command
 
 def test_a_user_who_ends_a_paused_task_leaves_nothing_running(azure, grid, command, request):
     task = begun(command, azure, grid, request)
-    grid.promise(sweden=[(-9, 300), (30, 50)], france=300)
+    grid.turn_dirty()
     task.step()
     name = task.deferred[1]["name"]
 
@@ -181,7 +182,7 @@ def test_a_user_who_ends_a_paused_task_leaves_nothing_running(azure, grid, comma
     assert task.attend(killed_after=1.0) is None
     asyncio.run(task.trigger().on_kill())
 
-    assert azure.control.job(name)["status"] == "Canceled"
+    until(lambda: azure.control.job(name)["status"] == "Canceled")
     assert azure.control.job(name)["pid"] is None
     assert azure.control.count("PUT */jobs/*") == 1
 
@@ -197,7 +198,7 @@ def test_who_cancels_a_training_in_azure_does_not_pause_it(azure, grid, command,
 def test_a_training_that_is_done_before_it_is_stopped_is_done(azure, grid, request, tmp_path):
     done = tmp_path / "done"
     task = begun(f"while [ ! -e {done} ]; do sleep 0.05; done", azure, grid, request)
-    grid.promise(sweden=[(-9, 300), (3, 50)], france=300)
+    grid.turn_dirty()
     task.step()
     assert task.doing == "PausedJobTrigger"
     done.touch()
@@ -208,8 +209,9 @@ def test_a_training_that_is_done_before_it_is_stopped_is_done(azure, grid, reque
 
 def test_azure_that_is_unwell_while_a_job_is_stopped_is_borne(azure, grid, command, request):
     task = begun(command, azure, grid, request)
-    grid.promise(sweden=[(-9, 300), (3, 50)], france=300)
+    grid.turn_dirty()
     task.step()
+    grid.turn_clean()
     azure.control.fault("POST */cancel", "status", status=503, times=2)
     azure.control.fault("GET */jobs/*", "drop", times=2)
 

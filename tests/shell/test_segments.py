@@ -28,8 +28,9 @@ def test_the_work_of_a_segment_counts_until_its_teardown_has_ended(azure, grid, 
     command = f"if [ -e {ran} ]; then exit 0; fi; trap '{teardown}' TERM; touch {ran}; "
     task = Task(training(f"{command} while :; do sleep 0.05; done", pause=PAUSE), request.node.name)
     task.work()
-    grid.promise(sweden=[(-9, 300), (2, 50)], france=300)
+    grid.turn_dirty()
     task.step()
+    grid.turn_clean()
 
     resumed = task.step()
 

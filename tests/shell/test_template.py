@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
+from hanging import until
 from launching import machine, machine_of_the_docs
 from pausing import PAUSE, Task, training
 
 from airflow_carbon.core.errors import InvalidOptionError
-
-
-def wait_for(holds):
-    until = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_a_templates_machine_is_ended_at_a_pause_and_a_new_one_goes_on(
@@ -27,10 +20,11 @@ def test_a_templates_machine_is_ended_at_a_pause_and_a_new_one_goes_on(
     given = {"pause": PAUSE, "targets": machine_of_the_docs("swedencentral")}
     task = Task(training(command, **given), request.node.name)
     task.work()
-    wait_for(first.exists)
-    grid.promise(sweden=[(-9, 300), (3, 50)], france=300)
+    until(first.exists)
+    grid.turn_dirty()
 
     assert task.step()["stop"]["answer"] == "pause"
+    grid.turn_clean()
     assert task.step()["resume"]["because"] == "next_window"
     result = task.finish()
 
@@ -48,7 +42,7 @@ def test_a_templates_machine_whose_task_is_cleared_is_ended_and_a_new_one_made(
     command = f"trap '' TERM; if mkdir {first} 2>/dev/null; then sleep 300; sleep 300; fi"
     task = Task(training(command, targets=machine_of_the_docs("swedencentral")), request.node.name)
     task.work()
-    wait_for(first.exists)
+    until(first.exists)
 
     asyncio.run(task.trigger().on_kill())
     task.work()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from contextlib import suppress
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -12,6 +10,7 @@ import pandas as pd
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent
+from hanging import first_event
 
 from airflow_carbon import CarbonIntensitySensor, clock
 from airflow_carbon.core.errors import InputError
@@ -41,20 +40,12 @@ def now(monkeypatch, tmp_path):
 
 
 def in_triggerer(wait, submitted):
-    """Return what its trigger fires with within a moment, None where it waits."""
+    """Return what its trigger fires with at once, None where it waits."""
     fields = wait.start_trigger_args.trigger_kwargs | {
         "submitted": submitted.isoformat(),
         "carbon_aware": True,
     }
-
-    async def first():
-        with suppress(TimeoutError):
-            async with asyncio.timeout(3):
-                async for event in WindowTrigger(**fields).run():
-                    return event
-        return None
-
-    return asyncio.run(first())
+    return first_event(WindowTrigger(**fields))
 
 
 def on_worker(wait, submitted):

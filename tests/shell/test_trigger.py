@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from contextlib import suppress
 from datetime import timedelta
 
 import pandas as pd
 import pytest
+from hanging import first_event
 
 from airflow_carbon import clock
 from airflow_carbon.triggers.window import WindowTrigger
@@ -28,8 +27,8 @@ def submitted(monkeypatch, tmp_path):
     return now
 
 
-def first_event(submitted, **fields):
-    """Return what the trigger fires with within a moment, None where it waits."""
+def fired(submitted, **fields):
+    """Return the plan that the trigger fires with at once, None where it waits."""
     trigger = WindowTrigger(
         carbon_conn_id="dip",
         region=None,
@@ -42,24 +41,17 @@ def first_event(submitted, **fields):
         ends_task=False,
         **fields,
     )
-
-    async def first():
-        with suppress(TimeoutError):
-            async with asyncio.timeout(4):
-                async for event in trigger.run():
-                    return event.payload
-        return None
-
-    return asyncio.run(first())
+    event = first_event(trigger)
+    return event and event.payload
 
 
 def test_a_wait_for_a_cleaner_hour_stands(submitted):
-    assert first_event(submitted) is None
-    assert first_event(submitted, min_saving="30%") is None
+    assert fired(submitted) is None
+    assert fired(submitted, min_saving="30%") is None
 
 
 def test_a_wait_that_would_save_too_little_is_not_begun_and_says_so(submitted):
-    plan = first_event(submitted, min_saving="40%")
+    plan = fired(submitted, min_saving="40%")
 
     assert plan["reason"] == "below_min_saving"
     assert plan["mean_g_per_kwh"] == pytest.approx(300, abs=1)
