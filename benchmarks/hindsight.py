@@ -1,6 +1,7 @@
 """How much of the saving that hindsight allows does the corrected forecast capture?
 
     python benchmarks/hindsight.py --data DIR [--since DAY] [--until DAY] [--every H] [--zones A,B]
+                                   [--processes N]
 
 DIR holds ``issued_forecasts.parquet`` (zone, issued_at, h00 to h95) and ``actuals.parquet``
 (hourly, a column a zone); integers are tenths of a gram. A job of L hours arrives every H
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +25,10 @@ import numpy as np
 import pandas as pd
 
 from airflow_carbon.core.blend import blend
-from airflow_carbon.core.costs import MARGIN
+from airflow_carbon.core.decision import StartNow, decide
 from airflow_carbon.core.flexibility import Flexibility
 from airflow_carbon.core.intensity import Forecast, IntensitySeries
-from airflow_carbon.core.rolling import replan, runs_this_step
+from airflow_carbon.core.rolling import runs_this_step
 from airflow_carbon.core.units import ZoneKey
 
 if TYPE_CHECKING:
@@ -44,8 +46,8 @@ class Zone:
     """What the planner remembers of a zone: earlier issues, the last outlook, standing plans."""
 
     issues: dict[datetime, Forecast] = field(default_factory=dict)
-    outlooks: dict[datetime, IntensitySeries] = field(default_factory=dict)
-    plans: dict[tuple[datetime, int], tuple[datetime, Window]] = field(default_factory=dict)
+    outlooks: dict[datetime, Forecast] = field(default_factory=dict)
+    plans: dict[tuple[datetime, int], tuple[datetime, Window | None]] = field(default_factory=dict)
 
 
 _ZONES: defaultdict[str, Zone] = defaultdict(Zone)
@@ -69,12 +71,12 @@ def policy(  # noqa: PLR0913, PLR0917 - the protocol's signature
         zone.outlooks[at] = _outlook(at, zone.issues, actuals.iloc[-HISTORY:].to_numpy())
     outlook = zone.outlooks[at]
     if interruptible:
-        return runs_this_step(outlook, now=at, until=end, steps=hours_left)
+        return runs_this_step(outlook.series, now=at, until=end, steps=hours_left)
     flex = Flexibility(duration=hours_left * HOUR, earliest=at, deadline=end)
     asked, planned = zone.plans.get((end, hours_left), (None, None))
-    plan = replan(outlook, flex, now=at, planned=planned if asked == at - HOUR else None)
-    zone.plans[end, hours_left] = (at, plan)
-    return plan.start <= at
+    answer = decide(outlook, flex, now=at, planned=planned if asked == at - HOUR else None)
+    zone.plans[end, hours_left] = (at, answer.window)
+    return isinstance(answer, StartNow)
 
 
 def _forecast(issued_at: pd.Timestamp, values: np.ndarray) -> Forecast:
@@ -88,11 +90,12 @@ def _series(begins: datetime, values: np.ndarray) -> IntensitySeries:
     return IntensitySeries(zone=ZoneKey("zone"), begins=begins, step=HOUR, g_per_kwh=values)
 
 
-def _outlook(now: datetime, issues: dict[datetime, Forecast], known: np.ndarray) -> IntensitySeries:
+def _outlook(now: datetime, issues: dict[datetime, Forecast], known: np.ndarray) -> Forecast:
     """Return the corrected forecast from now on; ``known`` are the hours before now."""
     heard = [issues[at] for at in sorted(issues) if at <= now]
     history = _series(now - len(known) * HOUR, known)
-    return blend(heard[-1], history, heard[:-1], until=now + REACH * HOUR).forecast.series
+    better = blend(heard[-1], history, heard[:-1], until=now + REACH * HOUR)
+    return replace(better.forecast, rmse_g_per_kwh=better.rmse_g_per_kwh)
 
 
 def _issued(now: int, begin: int, values: np.ndarray, actual: np.ndarray) -> np.ndarray:
@@ -120,23 +123,25 @@ def _sums(values: np.ndarray, work: int) -> np.ndarray:
     return sums[work:] - sums[:-work]
 
 
-def _rolling(said: np.ndarray, actual: np.ndarray, work: int, slack: int, kind: str) -> float:
-    """Return the grams of a job that is planned again each hour; row *n* is said in hour *n*."""
-    span = work + slack
-    if kind == "contiguous":
-        start = -1
-        for n in range(slack + 1):
-            sums = _sums(said[n, : span - n], work)
-            best = n + int(np.argmin(sums))
-            if start < n or sums[start - n] * (1 - MARGIN) > sums[best - n]:
-                start = best
-            if start == n:
-                break
-        return float(actual[start : start + work].sum())
-    left, grams = work, 0.0
-    for n in range(span):
-        ahead = said[n, : span - n]
-        if left and (span - n <= left or int(np.sum(ahead < ahead[0])) < left):
+def _window(outlooks: list[Forecast], actual: np.ndarray, work: int, slack: int) -> float:
+    """Return the grams of a job that runs through, decided upon again each hour."""
+    begin, planned = outlooks[0].series.begins, None
+    flex = Flexibility(duration=work * HOUR, earliest=begin, deadline=begin + (work + slack) * HOUR)
+    for n in range(slack + 1):
+        answer = decide(outlooks[n], flex, now=begin + n * HOUR, planned=planned)
+        if isinstance(answer, StartNow):
+            break
+        planned = answer.window
+    return float(actual[n : n + work].sum())
+
+
+def _slices(outlooks: list[Forecast], actual: np.ndarray, work: int, slack: int) -> float:
+    """Return the grams of a job that may rest, decided upon again each hour."""
+    begin, left, grams = outlooks[0].series.begins, work, 0.0
+    until = begin + (work + slack) * HOUR
+    for n, outlook in enumerate(outlooks[: work + slack]):
+        now = begin + n * HOUR
+        if left and runs_this_step(outlook.series, now=now, until=until, steps=left):
             left, grams = left - 1, grams + actual[n]
     return float(grams)
 
@@ -151,7 +156,7 @@ def score_zone(
         for b, row in zip(begins, rows, strict=True)
     }
     hours = range(int(arrivals[0]), int(arrivals[-1]) + REACH)
-    ours = np.stack([_look(zero, hour, issues, actual) for hour in hours])
+    ours = [_look(zero, hour, issues, actual) for hour in hours]
     out = defaultdict(float)
     for at in arrivals:
         newest = int(np.searchsorted(begins, at, side="right")) - 1
@@ -160,23 +165,24 @@ def score_zone(
         for work, slack in CASES:
             span = work + slack
             a = actual[at : at + span]
-            said = ours[at - hours[0] :][:span]
-            for kind in KINDS:
+            looks = ours[at - hours[0] :][:span]
+            said = looks[0].series.g_per_kwh[:span]
+            for kind, again in zip(KINDS, (_window, _slices), strict=True):
                 key = (work, slack, kind)
                 out[*key, "at once"] += a[:work].sum()
                 out[*key, "hindsight"] += _once(a, a, work, kind)
                 out[*key, "plan once"] += _once(issued[:span], a, work, kind)
                 out[*key, "half climate"] += _once(climate[:span], a, work, kind)
-                out[*key, "ours, once"] += _once(said[0][:span], a, work, kind)
-                out[*key, "ours"] += _rolling(said, a, work, slack, kind)
+                out[*key, "ours, once"] += _once(said, a, work, kind)
+                out[*key, "ours"] += again(looks, a, work, slack)
     return pd.Series(out).unstack()  # noqa: PD010 - the last level becomes the columns
 
 
 def _look(
     zero: pd.Timestamp, hour: int, issues: dict[datetime, Forecast], actual: np.ndarray
-) -> np.ndarray:
+) -> Forecast:
     now = (zero + hour * HOUR).to_pydatetime()
-    return _outlook(now, issues, actual[max(0, hour - HISTORY) : hour]).g_per_kwh
+    return _outlook(now, issues, actual[max(0, hour - HISTORY) : hour])
 
 
 def main() -> None:
@@ -187,6 +193,7 @@ def main() -> None:
     parser.add_argument("--until", help="the last")
     parser.add_argument("--every", type=int, default=6, help="hours between arrivals")
     parser.add_argument("--zones", help="A,B; all without it")
+    parser.add_argument("--processes", type=int, default=1, help="that share the zones")
     options = parser.parse_args()
     issued = pd.read_parquet(options.data / "issued_forecasts.parquet")
     actuals = pd.read_parquet(options.data / "actuals.parquet")
@@ -200,13 +207,17 @@ def main() -> None:
         since + timedelta(days=7), until - timedelta(days=8), freq=f"{options.every}h"
     )
     at = ((arrivals - first) // HOUR).to_numpy()
-    tables = {}
+    asked = []
     for zone in zones:
         mine = issued[issued.zone == zone].sort_values("issued_at")
         begins = ((mine.issued_at - first) // HOUR).tolist()
         values = actuals[zone].astype(float) * scale
-        tables[zone] = score_zone(values, begins, mine[leads].to_numpy(float) * scale, at)
-    _print(pd.concat(tables, names=["zone", "work", "slack", "kind"]))
+        asked.append((values, begins, mine[leads].to_numpy(float) * scale, at))
+    with ProcessPoolExecutor(options.processes) as pool:
+        tables = list(pool.map(score_zone, *zip(*asked, strict=True)))
+    _print(
+        pd.concat(dict(zip(zones, tables, strict=True)), names=["zone", "work", "slack", "kind"])
+    )
 
 
 def _print(grams: pd.DataFrame) -> None:

@@ -18,7 +18,10 @@ SPREAD = ("-n", "2", "--dist", "loadfile", "-q")
 TRIALS = ("-m", "trial", *SPREAD, "--no-loadscope-reorder", "--reruns", "1", "-rR", "tests/trial")
 """On two Airflows. A trial that fails is tried once more, and said to be: Airflow 3.3 has races."""
 
-OTHERS = ("-m", "not trial", *SPREAD)
+GAVE_UP = r"not after|does not fire|Timeout"
+OTHERS = ("-m", "not trial", *SPREAD, "--reruns", "1", "--only-rerun", GAVE_UP, "-rR")
+"""A test that gave up waiting for a process is tried once more; a wrong answer never is."""
+
 POLITELY = ("nice", "-n", "15")
 """Trials count seconds; what else runs must not cost them any."""
 

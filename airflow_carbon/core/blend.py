@@ -28,11 +28,14 @@ if TYPE_CHECKING:
 MEMORY: Final = 730
 """How many earlier issues are learnt from, at most: each year's worth still brings something."""
 
-_BORROWED_ISSUES: Final = 60.0
+_BORROWED_ISSUES: Final = 400.0
 """The weights known beforehand count as so many issues, where they leave mere noise."""
 
 _LEAST_BORROWED: Final = 6.0
 """They count as so many where the zone's own weights leave nothing."""
+
+_DISTRUST: Final = 4
+"""The power of the share that the zone's own weights leave: another forecaster is soon told."""
 
 _TINY: Final = 1e-12
 
@@ -56,7 +59,7 @@ def blend(
     """Correct an issue with the actuals known now, where now is the end of ``history``.
 
     The correction of each step is a weighted sum of :func:`~airflow_carbon.core.clues.clues`:
-    what is usual against what was issued, the errors so far, how unusual the last hour was. The
+    what is usual against what was issued, the errors so far, how unusual the last hours were. The
     weights, a set for each range of lead times, are fitted to the earlier issues as they looked
     at the same age, by ridge regression towards :data:`~airflow_carbon.core.prior.PRIOR` (Hoerl
     and Kennard, Technometrics 12, 1970, eq. 2.1, about a prior mean). Past the horizon
@@ -159,7 +162,7 @@ def _fit(rows: FloatArray, target: FloatArray, prior: FloatArray) -> tuple[Float
     eager = np.linalg.solve(moment + np.diag(_LEAST_BORROWED * issue), pull)
     before = max(float((gap**2).mean()), _TINY)
     noise = min(1.0, float(((gap - clued @ eager) ** 2).mean()) / before)
-    trust = max(_BORROWED_ISSUES * noise, _LEAST_BORROWED)
+    trust = max(_BORROWED_ISSUES * noise**_DISTRUST, _LEAST_BORROWED)
     weights = prior + np.linalg.solve(moment + np.diag(trust * issue), pull)
     borrowed = trust * target.shape[1]
     left = float(((wanted - clued @ weights) ** 2).sum()) + borrowed * before

@@ -27,11 +27,14 @@ SEASON: Final = 28 * DAY
 _BIAS_FADES: Final = 14.0
 """By then the error of a day counts for 1/e."""
 
-CLUES: Final = 12
+CLUES: Final = 16
 """How many clues there are."""
 
 _RECENT: Final = (HOUR, 3 * HOUR, DAY)
 """How far back the errors of an issue are averaged, at most."""
+
+_LEVELS: Final = (6 * HOUR, DAY, 3 * DAY, 7 * DAY)
+"""How far back the departure from what is usual is averaged."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,13 +91,14 @@ class Asked:
 
 
 def clues(asked: Asked, rows: slice, lead: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return the clues (issues x leads x 12) and what they should tell (issues x leads).
+    """Return the clues (issues x leads x 16) and what they should tell (issues x leads).
 
     In order: the five of :meth:`~airflow_carbon.core.sametime.SameTime.usual` less what was
     issued; the error of the last hour, of the last three, and since issue; the departure of the
     last hour from what is usual; the usual error at that time of day; whether the step lies on a
-    weekend; one. What they should tell is the actual less what was issued. All in units of
-    the row's spread; ``lead`` counts steps from where an issue is asked.
+    weekend; one; the departure of the last six hours, of the last day, three days and week. What
+    they should tell is the actual less what was issued. All in units of the row's spread; ``lead``
+    counts steps from where an issue is asked.
     """
     same, step, age = asked.same, asked.same.step, asked.age
     day = max(1, DAY // step)
@@ -111,7 +115,21 @@ def clues(asked: Asked, rows: slice, lead: IntArray) -> tuple[FloatArray, FloatA
     found[..., 9] = pick(asked.bias, newest) / unit
     found[..., 10] = is_weekend(same.begins, step, at)
     found[..., 11] = 1.0
+    found[..., 12:] = _levels(asked, start) / unit[..., None]
     return np.nan_to_num(found), (pick(asked.actual, at) - issued) / unit
+
+
+def _levels(asked: Asked, start: IntArray) -> FloatArray:
+    """Return the mean departures of the spans before the steps, 0 where nothing is known."""
+    count = len(asked.actual)
+    departure = asked.same.departure(asked.actual, np.arange(count))
+    both = np.stack([np.nan_to_num(departure), ~np.isnan(departure)])
+    sums = np.pad(np.cumsum(both, axis=1), ((0, 0), (1, 0)))
+    spans = np.array([max(1, span // asked.same.step) for span in _LEVELS])
+    end = np.clip(start, 0, count)[..., None]
+    total, known = sums[:, end] - sums[:, np.maximum(end - spans, 0)]
+    means: FloatArray = total / np.maximum(known, 1)
+    return means
 
 
 def _spread(actual: FloatArray, asked: IntArray, memory: int) -> FloatArray:

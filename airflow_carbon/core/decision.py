@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from airflow_carbon.core.costs import MARGIN
+from airflow_carbon.core.doubt import rival
 from airflow_carbon.core.errors import ForecastCoverageError
 from airflow_carbon.core.policy import WorkloadClass
 from airflow_carbon.core.units import GramsPerKWh
-from airflow_carbon.core.window import Window, best_window, start_means, startable, window_at
+from airflow_carbon.core.window import Window, best_window, first_window, startable, window_at
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from airflow_carbon.core.flexibility import Flexibility
     from airflow_carbon.core.intensity import Forecast, IntensitySeries
     from airflow_carbon.core.policy import Policy
 
+    FloatArray = NDArray[np.float64]
+
 SHORTEST_WAIT: Final = timedelta(seconds=1)
-
-
-_INSTANT_S: Final = 1e-6
-"""Instants are whole microseconds: rounding up keeps the window below the limit."""
 
 
 class Reason(StrEnum):
@@ -48,6 +49,13 @@ class Reason(StrEnum):
     """It would have waited, but was asked only to say so."""
 
 
+DOUBT: Final = 0.2
+"""By so many standard errors a later window may turn out cleaner than it looks.
+
+Chosen on the issued forecasts of 23 zones, by what planning with them emitted in 2022.
+"""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rules:
     """What a start has to meet besides its deadline; nothing by default.
@@ -57,7 +65,9 @@ class Rules:
     latest. ``soonest``: of the windows that are good enough the first, not the cleanest.
     ``min_saving``: what a wait has to save, as a share of running now;
     ``min_saving_g_per_kwh``: the same as grams per kWh of the job. ``caution``: by how many of the
-    forecast's standard errors a promised window is taken to be worse, over running now.
+    forecast's standard errors a promised window is taken to be worse, over running now. ``doubt``:
+    by how many a later one may be better (:func:`~airflow_carbon.core.doubt.rival`), where nothing
+    else is asked; 0 for who asks only once.
     """
 
     at_once: Reason | None = None
@@ -66,6 +76,7 @@ class Rules:
     min_saving: float = 0.0
     min_saving_g_per_kwh: float = 0.0
     caution: float = 0.0
+    doubt: float = DOUBT
 
     def allow(self, mean_g_per_kwh: float) -> bool:
         """Tell whether a window is clean enough."""
@@ -86,6 +97,16 @@ class Rules:
             return True
         feared = window.mean_g_per_kwh + self.caution * max(0.0, later - sooner)
         return feared < run_now.mean_g_per_kwh
+
+    def doubts(self, forecast: Forecast) -> FloatArray | None:
+        """Return by how much each step may turn out cleaner [g/kWh]; None where it is no matter.
+
+        It is none where that is not known, and where more is asked than the cleanest window.
+        """
+        asked = (self.soonest, self.min_saving, self.min_saving_g_per_kwh, self.caution)
+        if self.limit_g_per_kwh is not None or any(asked) or forecast.errors is None:
+            return None
+        return self.doubt * forecast.errors if self.doubt else None
 
 
 NO_RULES: Final = Rules()
@@ -126,12 +147,13 @@ class WaitUntil:
     """Ask again at ``at``; ``window`` is what is planned.
 
     None before anything is known, and where none of the windows in sight is below
-    ``sought_g_per_kwh``.
+    ``sought_g_per_kwh``. ``in_doubt``: now looks cleanest, but not by enough to be sure of it.
     """
 
     at: datetime
     window: Window | None
     sought_g_per_kwh: GramsPerKWh | None = None
+    in_doubt: bool = False
 
 
 def decide(
@@ -151,7 +173,8 @@ def decide(
     ``planned`` is the window of the last answer. It stands until another is cleaner by more
     than :data:`MARGIN`, so that noise does not move the start back and forth. It still counts
     while its start is a moment ago, so that waking up late by a second does not lose it to a
-    tie tomorrow.
+    tie tomorrow. Where the errors of the forecast are known, now has to beat what comes later
+    clearly (:func:`~airflow_carbon.core.doubt.rival`): the next look knows more.
     """
     opens = _opens(flex, now)
     window = _plan(forecast, flex, now, planned, rules)
@@ -177,6 +200,8 @@ def _choose(
         look = _next_look(forecast, now, flex.latest_start)
         return WaitUntil(at=look, window=None, sought_g_per_kwh=limit)
     run_now = _run_at(forecast, flex, now)
+    if run_now and (doubt := rules.doubts(forecast)) is not None:
+        return _unless_in_doubt(forecast, flex, now, window, run_now, doubt)
     if window.start <= now:
         return StartNow(window=run_now or window, because=Reason.CLEAN)
     if run_now and rules.allow(run_now.mean_g_per_kwh):
@@ -185,6 +210,25 @@ def _choose(
         if not rules.dare(forecast, window, run_now):
             return StartNow(window=run_now, because=Reason.TOO_RISKY)
     return WaitUntil(at=_next_look(forecast, now, window.start), window=window)
+
+
+def _unless_in_doubt(  # noqa: PLR0913, PLR0917 - what is known of one choice
+    forecast: Forecast,
+    flex: Flexibility,
+    now: datetime,
+    window: Window,
+    run_now: Window,
+    doubt: FloatArray,
+) -> StartNow | WaitUntil:
+    least, begun = run_now.mean_g_per_kwh, window.start <= now
+    if begun:  # a look that comes a moment late sees the window that it comes for
+        least = min(least, window.mean_g_per_kwh)
+    later = rival(forecast.series, doubt, flex, now=now, g_per_kwh=least)
+    if later is None:
+        return StartNow(window=run_now, because=Reason.CLEAN)
+    planned = later if begun else window
+    look = _next_look(forecast, now, planned.start)
+    return WaitUntil(at=look, window=planned, in_doubt=begun)
 
 
 def hold(series: IntensitySeries, flex: Flexibility, *, planned: Window, best: Window) -> Window:
@@ -223,7 +267,8 @@ def _plan(
     begun = planned is not None and planned.start <= now
     left = _from(flex, planned.start if planned is not None and begun else now)
     try:
-        best = _first_allowed(forecast.series, left, rules) if rules.soonest else None
+        limit = rules.limit_g_per_kwh
+        best = first_window(forecast.series, left, limit) if rules.soonest else None
         best = best or best_window(forecast.series, left)
     except ForecastCoverageError:
         return None
@@ -233,23 +278,6 @@ def _plan(
         return best
     standing = hold(forecast.series, flex, planned=planned, best=best)
     return standing if rules.allow(standing.mean_g_per_kwh) else best
-
-
-def _first_allowed(series: IntensitySeries, flex: Flexibility, rules: Rules) -> Window | None:
-    """Return the first window at or below the limit; exact, for the mean is piecewise linear."""
-    limit = rules.limit_g_per_kwh
-    for span in startable(series, flex):
-        starts, means = start_means(series, flex, [span])
-        good = np.ones(len(means), dtype=bool) if limit is None else means <= limit
-        if not good.any():
-            continue
-        i = int(np.argmax(good))
-        at = float(starts[i])
-        if i and limit is not None:
-            at = float(np.interp(-limit, -means[i - 1 : i + 1], starts[i - 1 : i + 1])) + _INSTANT_S
-            at = min(at, float(starts[i]))
-        return window_at(series, flex, min(max(series.at(at), span[0]), span[1]))
-    return None
 
 
 def _run_at(forecast: Forecast | None, flex: Flexibility, now: datetime) -> Window | None:

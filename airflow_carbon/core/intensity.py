@@ -203,16 +203,21 @@ class Forecast:
     quality: Quality = Quality.ISSUED
     rmse_g_per_kwh: FloatArray | None = None
 
+    @property
+    def errors(self) -> FloatArray | None:
+        """``rmse_g_per_kwh``, None also where it does not fit the steps."""
+        rmse = self.rmse_g_per_kwh
+        return rmse if rmse is not None and len(rmse) == len(self.series.g_per_kwh) else None
+
     def spread(self, begin: datetime, end: datetime) -> float | None:
         """Return how far off the mean over ``[begin, end)`` may be [gCO2eq/kWh].
 
         As if the errors of all steps went together, which they nearly do within a window. None
         where it is not known.
         """
-        rmse = self.rmse_g_per_kwh
-        if rmse is None or len(rmse) != len(self.series.g_per_kwh):
+        if self.errors is None:
             return None
-        errors = replace(self.series, g_per_kwh=rmse)
+        errors = replace(self.series, g_per_kwh=self.errors)
         return errors.mean(begin, end) if errors.covers(begin, end) else None
 
 

@@ -189,9 +189,14 @@ def wait_sentence(
     spread = forecast.spread(window.start, window.end) if forecast else None
     error = "" if spread is None else f" ± {spread:.0f}"
     promised = f"{window.mean_g_per_kwh:.0f}{error} g/kWh to {clock_text(window.end)}"
-    text = f"{place}: waits to {clock_text(window.start)} for {promised}"
     at_once = _at(forecast, flex, now)
-    if at_once:
+    text = f"{place}: waits to {clock_text(window.start)} for {promised}"
+    if answer.in_doubt and at_once:
+        text = (
+            f"{place}: looks again at {clock_text(answer.at)}, as now is not clearly cleaner than "
+            f"{clock_text(window.start)}: {at_once:.0f} against {promised}"
+        )
+    elif at_once:
         share = _percent(100 * (window.mean_g_per_kwh / at_once - 1))
         text += f", {share} than the {at_once:.0f} of running now"
     return f"{text}; {_origin(forecast)}; starts by {clock_text(flex.latest_start)} come what may"

@@ -1,41 +1,17 @@
-"""Planning again at every look, without chasing the noise of new forecasts."""
+"""Work that may stop and go on free of charge, decided upon again at every step."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from airflow_carbon.core.decision import hold
 from airflow_carbon.core.errors import ForecastCoverageError
-from airflow_carbon.core.window import best_window
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow_carbon.core.flexibility import Flexibility
     from airflow_carbon.core.intensity import IntensitySeries
-    from airflow_carbon.core.window import Window
-
-
-def replan(
-    series: IntensitySeries, flex: Flexibility, *, now: datetime, planned: Window | None
-) -> Window:
-    """Return the plan to follow from now on: the one that stands, or a clearly cleaner one.
-
-    A plan whose start has passed no longer stands. The mean [gCO2eq/kWh] of the window is what
-    ``series`` says of it.
-
-    Raises:
-        ForecastCoverageError: no window that is still feasible lies inside the series.
-    """
-    if now > flex.latest_start:
-        raise ForecastCoverageError(series.begins, series.ends)
-    best = best_window(series, replace(flex, earliest=max(now, flex.earliest)))
-    if planned is None or planned.start < now:
-        return best
-    return hold(series, flex, planned=planned, best=best)
 
 
 def runs_this_step(series: IntensitySeries, *, now: datetime, until: datetime, steps: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -24,10 +25,10 @@ def start_within(
 ) -> datetime:
     """Return when a run begins that may begin in ``flex.starts``; always inside of them.
 
-    By :func:`~airflow_carbon.core.decision.decide`, asked as of now or, before the run may begin
-    at all, as of the first such instant. Where nothing is known of those hours the run begins at
-    once, and so does one whose slack is over; where all that is known is above the limit of the
-    rules, it begins at its latest start.
+    By :func:`~airflow_carbon.core.decision.decide`, asked once, as of now or, before the run
+    may begin at all, as of the first such instant. Where nothing is known of those hours the run
+    begins at once, and so does one whose slack is over; where all that is known is above the
+    limit of the rules, it begins at its latest start.
     """
     first, last = flex.starts[0][0], flex.latest_start
     if now > last:
@@ -36,7 +37,7 @@ def start_within(
     opens = next(max(begin, since) for begin, end in flex.starts if since <= end)
     if forecast is None or not startable(forecast.series, flex):
         return opens
-    answer = decide(forecast, flex, now=opens, rules=rules)
+    answer = decide(forecast, flex, now=opens, rules=replace(rules, doubt=0.0))
     if isinstance(answer, StartNow):
         return opens
     return last if answer.window is None else answer.window.start

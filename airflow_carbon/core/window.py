@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 TIE: Final = 1e-9
 """Means this close, relative to the largest value, are a tie: the rounding of float64 sums."""
 
+_INSTANT_S: Final = 1e-6
+"""Instants are whole microseconds: rounding up keeps the window below the limit."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
@@ -85,6 +88,28 @@ def best_window(
     tie = TIE * float(series.g_per_kwh.max())
     i = int(np.argmax(means <= means.min() + tie))
     return window_at(series, flex, _instant(series, float(starts[i]), spans))
+
+
+def first_window(
+    series: IntensitySeries, flex: Flexibility, limit_g_per_kwh: float | None
+) -> Window | None:
+    """Return the first window at or below a limit, None where none is; the first without one.
+
+    Exact, for the mean is piecewise linear in the start.
+    """
+    limit = limit_g_per_kwh
+    for span in startable(series, flex):
+        starts, means = start_means(series, flex, [span])
+        good = np.ones(len(means), dtype=bool) if limit is None else means <= limit
+        if not good.any():
+            continue
+        i = int(np.argmax(good))
+        at = float(starts[i])
+        if i and limit is not None:
+            at = float(np.interp(-limit, -means[i - 1 : i + 1], starts[i - 1 : i + 1])) + _INSTANT_S
+            at = min(at, float(starts[i]))
+        return window_at(series, flex, min(max(series.at(at), span[0]), span[1]))
+    return None
 
 
 def start_means(
