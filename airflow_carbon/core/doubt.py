@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from airflow_carbon.core.window import start_means, startable, window_at
+from airflow_carbon.core.window import start_at, start_means, startable, window_at
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,7 +60,7 @@ def rival(
     most = max(float(means.max()), g_per_kwh) - min(float(means.min()), g_per_kwh)
     least = means - np.minimum(share**2 * doubt[np.minimum(at, len(doubt) - 1)], most)
     i = int(np.argmin(least))
-    later = series.at(float(starts[i]))
+    later = start_at(series, float(starts[i]), spans)
     if later <= now or least[i] >= g_per_kwh * (1 - _TRIFLE):
         return None
     return window_at(series, flex, later)

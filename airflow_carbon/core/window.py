@@ -87,7 +87,7 @@ def best_window(
     starts, means = start_means(series, flex, spans)
     tie = TIE * float(series.g_per_kwh.max())
     i = int(np.argmax(means <= means.min() + tie))
-    return window_at(series, flex, _instant(series, float(starts[i]), spans))
+    return window_at(series, flex, start_at(series, float(starts[i]), spans))
 
 
 def first_window(
@@ -170,7 +170,7 @@ def _offsets(flex: Flexibility) -> list[float]:
     return [0.0, *accumulate(lengths)] if lengths else [0.0, flex.duration.total_seconds()]
 
 
-def _instant(series: IntensitySeries, offset: float, spans: Sequence[Span]) -> datetime:
+def start_at(series: IntensitySeries, offset: float, spans: Sequence[Span]) -> datetime:
     """Return an offset [s] as an instant, to the microsecond inside one of the spans."""
     at = series.at(offset)
     return min((min(max(at, first), last) for first, last in spans), key=lambda one: abs(one - at))
