@@ -17,11 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hanging import HANGS_S
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+HANGS_S = 60
 MOST_BYTES = 1 << 17
 """Of an order: a script and an environment."""
 

@@ -15,11 +15,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LEAST_COVERAGE = 93
 SPREAD = ("-n", "2", "--dist", "loadfile", "-q")
-TRIALS = ("-m", "trial", *SPREAD, "--no-loadscope-reorder", "--reruns", "1", "-rR", "tests/trial")
+TRIALS = ("-m", "trial", *SPREAD, "--no-loadscope-reorder", "--reruns", "1", "-rfER", "tests/trial")
 """On two Airflows. A trial that fails is tried once more, and said to be: Airflow 3.3 has races."""
 
 GAVE_UP = r"not after|does not fire|Timeout"
-OTHERS = ("-m", "not trial", *SPREAD, "--reruns", "1", "--only-rerun", GAVE_UP, "-rR")
+OTHERS = ("-m", "not trial", *SPREAD, "--reruns", "1", "--only-rerun", GAVE_UP, "-rfER")
 """A test that gave up waiting for a process is tried once more; a wrong answer never is."""
 
 POLITELY = ("nice", "-n", "15")
