@@ -52,7 +52,11 @@ def test_a_container_job_whose_creator_died_before_starting_it_is_started(arm, a
     arm.send(target.submit(azure.subscription, name_of(1), Work(command="true")))
     waits = []
 
-    launched = launch(arm, [target], name_of, Work(command="true"), pause=waits.append)
+    def pause(seconds):
+        waits.append(seconds)
+        time.sleep(seconds / 100)
+
+    launched = launch(arm, [target], name_of, Work(command="true"), pause=pause)
 
     assert launched.found
     assert sum(waits) >= 30

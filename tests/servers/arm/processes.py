@@ -24,6 +24,7 @@ class Running:
     def __init__(self, world: World, name: str, log: Path) -> None:
         self.world, self.name, self.log = world, name, log
         self.process: asyncio.subprocess.Process | None = None
+        self.ending: asyncio.Task[None] | None = None
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch()
 
@@ -37,6 +38,7 @@ class Running:
         """Return the command's exit status; a cancelled task leaves no process behind."""
         argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
         self.world.starts[self.name] += 1
+        self.ending = None
         env = _base(work) | self.world.settings.job_env | dict(env)
         with self.log.open("ab") as log:
             try:
@@ -58,18 +60,29 @@ class Running:
             await self.end()
 
     async def end(self, grace_s: float | None = None) -> None:
-        """End the process and its children: SIGTERM, some grace, SIGKILL."""
+        """End the process and its children: SIGTERM, some grace, SIGKILL.
+
+        Who asks again, or is cancelled while it waits, does not shorten the grace of the first.
+        """
         if self.process is None:
             return
         grace = self.world.settings.grace_s if grace_s is None else grace_s
-        try:
-            if self.process.returncode is None and grace > 0:
-                _signal(self.process.pid, signal.SIGTERM)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self.process.wait(), grace)
-        finally:
+        if grace <= 0:
             _signal(self.process.pid, signal.SIGKILL)
-        await self.process.wait()
+        if self.ending is None:
+            self.ending = asyncio.ensure_future(self._end(self.process, grace))
+        await asyncio.shield(self.ending)
+
+    @staticmethod
+    async def _end(process: asyncio.subprocess.Process, grace: float) -> None:
+        try:
+            if process.returncode is None and grace > 0:
+                _signal(process.pid, signal.SIGTERM)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), grace)
+        finally:
+            _signal(process.pid, signal.SIGKILL)
+        await process.wait()
 
     def tail(self) -> str:
         """Return the last lines that the process wrote."""

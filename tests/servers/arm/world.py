@@ -33,7 +33,7 @@ class Settings:
 
     step_s: float = 0.05
     """How long a job stays in a state that only waits, and a deployment in each of its."""
-    grace_s: float = 2.0
+    grace_s: float = 5.0
     """Between SIGTERM and SIGKILL."""
     retry_after_s: int = 1
     token_life_s: int = 3600
