@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 MEMORY: Final = 730
 """How many earlier issues are learnt from, at most: each year's worth still brings something."""
 
-_BORROWED_ISSUES: Final = 400.0
+_BORROWED_ISSUES: Final = 500.0
 """The weights known beforehand count as so many issues, where they leave mere noise."""
 
 _LEAST_BORROWED: Final = 6.0
 """They count as so many where the zone's own weights leave nothing."""
 
-_DISTRUST: Final = 4
+_DISTRUST: Final = 6
 """The power of the share that the zone's own weights leave: another forecaster is soon told."""
 
 _TINY: Final = 1e-12
